@@ -1,0 +1,95 @@
+"""One commit, inside LMDB's write transaction."""
+
+from __future__ import annotations
+
+import operator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from syncline.adapters.lmdb import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import lmdb
+
+    from syncline.adapters.lmdb.handles import Handles
+    from syncline.state.partition import PartitionWrite
+
+
+def names_needed(writes: Sequence[PartitionWrite]) -> set[bytes]:
+    """The databases that a commit writes to, apart from the fixed ones."""
+    cells = {layout.cells_name(write.topic, write.partition) for write in writes if write.keys}
+    return cells | {
+        layout.tombstones_name(write.topic, write.partition) for write in writes if write.tombstones_added
+    }
+
+
+def write_all(
+    handles: Handles, writes: Sequence[PartitionWrite], meta: Mapping[str, bytes | None]
+) -> dict[bytes, lmdb._Database]:
+    """Write and make durable, or leave everything as it was; the databases that had to be made, by name.
+
+    Raises:
+        lmdb.Error: nothing was written.
+    """
+    environment = handles.environment
+    opened: dict[bytes, lmdb._Database] = {}
+    # Leaving the block commits; an exception aborts, and takes the new databases away again.
+    with environment.begin(write=True) as transaction:
+        for name in sorted(names_needed(writes) - handles.names()):
+            opened[name] = environment.open_db(name, txn=transaction, dupsort=name.startswith(b"tombstones/"))
+        now = handles.extended(opened) if opened else handles
+        for write in writes:
+            _write_cells(transaction, now.cells.get((write.topic, write.partition)), write)
+            _write_tombstones(transaction, now.tombstones.get((write.topic, write.partition)), write)
+            key = layout.state_key(write.topic, write.partition)
+            transaction.put(key, write.state.pack(), db=now.fixed[layout.STATES])
+        if meta:
+            _write_meta(transaction, now, meta)
+    return opened
+
+
+def _write_cells(
+    transaction: lmdb.Transaction, database: lmdb._Database | None, write: PartitionWrite
+) -> None:
+    if database is None:
+        return
+    for key in sorted(write.dropped):
+        transaction.delete(key, db=database)
+    if write.keys:
+        transaction.cursor(db=database).putmulti(_sorted_items(write.keys, write.cells))
+
+
+def _write_tombstones(
+    transaction: lmdb.Transaction, database: lmdb._Database | None, write: PartitionWrite
+) -> None:
+    if database is None:
+        return
+    for time, key in _time_keys(write.tombstones_removed):
+        transaction.delete(time, key, db=database)
+    if write.tombstones_added:
+        transaction.cursor(db=database).putmulti(_time_keys(write.tombstones_added))
+
+
+def _write_meta(transaction: lmdb.Transaction, handles: Handles, meta: Mapping[str, bytes | None]) -> None:
+    database, marks = handles.fixed[layout.META], handles.fixed[layout.LAYOUT]
+    for name, value in meta.items():
+        if value is None:
+            transaction.delete(name.encode(), db=database)
+        else:
+            transaction.put(name.encode(), value, db=database)
+    generation = layout.parse_count(transaction.get(layout.GENERATION_KEY, db=marks))
+    transaction.put(layout.GENERATION_KEY, layout.pack_count(generation + 1), db=marks)
+
+
+def _sorted_items(keys: Sequence[bytes], cells: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    """(key, cell) by key: neighbours fall on the page that is in hand already."""
+    if all(map(operator.lt, keys, islice(keys, 1, None))):
+        return zip(keys, cells, strict=True)
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return zip(map(keys.__getitem__, order), map(cells.__getitem__, order), strict=True)
+
+
+def _time_keys(tombstones: Sequence[tuple[int, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    return ((layout.time_key(event_us), key) for event_us, key in sorted(tombstones))

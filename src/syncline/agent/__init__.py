@@ -1,0 +1,1 @@
+"""The agent: reads the log deterministically, checks every record, and keeps the current values in a store."""

@@ -1,0 +1,371 @@
+"""The agent's loop. Decisions are pure functions that it calls; it owns the order in which things happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from syncline.agent.cursor import Cursor
+from syncline.agent.dead_letter_office import DeadLetterOffice
+from syncline.agent.identity import META_IDENTITY, LogIdentity
+from syncline.agent.ingest import Ingest
+from syncline.agent.schema_book import SchemaBook
+from syncline.agent.states import AgentState
+from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving, serve
+from syncline.catalog_client import CatalogClient
+from syncline.clock import Clock
+from syncline.errors import LogUnavailable, SynclineError, TopicMismatch, TopicMissing
+from syncline.ports.log import EventKind, Log, LogEvent, LogReader, TopicPartition
+from syncline.ports.store import Store
+from syncline.settings import AgentSettings
+from syncline.state.partition import FOLD_VERSION, PartitionState
+from syncline.telemetry.agent_events import AgentEvents
+from syncline.telemetry.reports import AgentStatus, PartitionStatus, encode_agent_status
+from syncline.wire.topics import Topics
+
+RETRY_S = 1.0
+"""How long the agent waits before it tries again what a broker refused."""
+IDENTITY_CHECK_S = 30.0
+"""How often the agent makes sure that its topics are still the same ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What an agent works with."""
+
+    log: Log
+    store: Store
+    clock: Clock
+
+
+class Agent:
+    """One agent: `step` it, or `run` it until it is told to stop. Not safe for use by two threads."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        *,
+        settings: AgentSettings,
+        consumer: str,
+        stopped: Callable[[], bool],
+        wait: Callable[[float], object],
+    ) -> None:
+        """`stopped` says whether to end; `wait` sleeps up to so many seconds, and less when told to end."""
+        self._ports = ports
+        self._settings = settings
+        self._consumer = consumer
+        self._stopped = stopped
+        self._wait = wait
+        self.name = f"{consumer}/{settings.instance}"
+        self._client_id = f"syncline-agent-{consumer}-{settings.instance}"
+        self._topics = Topics(settings.prefix)
+        self._events = AgentEvents(self.name)
+        self._catalog = CatalogClient(
+            ports.log, self._topics.catalog, clock=ports.clock, client_id=self._client_id
+        )
+        self._book = SchemaBook()
+        self._cursors: dict[TopicPartition, Cursor] = {}
+        self._reader: LogReader | None = None
+        self._writer = ports.log.writer(client_id=self._client_id)
+        self._ingest = Ingest(
+            store=ports.store,
+            office=DeadLetterOffice(self._writer, stopped=stopped),
+            events=self._events,
+            agent=self.name,
+            stopped=stopped,
+            wait=wait,
+        )
+        self._serving: Serving | None = None
+        self._folded_to = -1
+        self._state = AgentState.STARTING
+        self._reason = "the catalog is not folded yet"
+        self._report_due_s = 0.0
+        self._identity_due_s = 0.0
+        with ports.store.snapshot() as snapshot:
+            condition = snapshot.meta(META_AGENT)
+        self._was_ready = condition is not None and AgentCondition.unpack(condition).ready
+
+    def run(self) -> None:
+        """Work until told to stop; returns after a clean end.
+
+        Raises:
+            SynclineError: the agent has FAILED; the message says why and what to do.
+        """
+        try:
+            while not self._stopped():
+                self.step()
+        except SynclineError as error:
+            self._become(AgentState.FAILED, str(error))
+            self._report()
+            raise
+        else:
+            self._become(AgentState.STOPPED, "asked to")
+            self._report()
+        finally:
+            self.close()
+
+    def step(self) -> int:
+        """One turn of the loop: catalog, then one micro-batch, then the report if it is due. Returns rows read."""
+        rows = 0
+        try:
+            if self._reader is None:
+                self._start()
+            if self._reader is not None:
+                self._follow_catalog(0.0)
+                rows = self._take_batch()
+                self._check_identity()
+        except LogUnavailable as error:
+            self._events.log_unavailable(str(error))
+            if self._reader is None:
+                self._become(AgentState.STARTING, str(error))
+            self._wait(RETRY_S)
+        if self._ports.clock.monotonic_s() >= self._report_due_s:
+            self._report()
+        return rows
+
+    def status(self) -> AgentStatus:
+        """What this agent is doing, as it reports it."""
+        serving = self._serving
+        return AgentStatus(
+            agent=self.name,
+            consumer=self._consumer,
+            reported_at_us=self._ports.clock.now_us(),
+            state=str(self._state),
+            reason=self._reason,
+            bundle=serving.bundle if serving else "",
+            release=serving.release if serving else None,
+            epoch=serving.epoch if serving else None,
+            catalog_offset=self._catalog.picture.next_offset,
+            fold_version=FOLD_VERSION,
+            applied_rows=self._events.applied_rows,
+            dead_letters=self._events.dead_letters,
+            partitions=tuple(
+                PartitionStatus(
+                    topic=cursor.major.topic,
+                    partition=cursor.partition,
+                    next_offset=cursor.state.next_offset,
+                    end_offset=cursor.end_offset,
+                    cells=cursor.state.cells,
+                    digest=cursor.state.digest.total,
+                    t_ms=cursor.state.t_ms,
+                    held=cursor.held,
+                )
+                for _, cursor in sorted(self._cursors.items())
+            ),
+        )
+
+    def close(self) -> None:
+        """Release readers and writers; the store is the caller's. Bounded by the settings' stop time."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self._catalog.close()
+        self._writer.close(self._settings.stop_timeout_s / 3)
+        self._events.stopped(clean=self._state is not AgentState.FAILED)
+
+    # Starting: rule 1 of log.md. The catalog first; no feature record before that.
+
+    def _start(self) -> None:
+        try:
+            self._catalog.catch_up(10.0)
+        except TopicMissing:
+            self._become(
+                AgentState.STARTING, f"{self._topics.catalog} does not exist yet: run `syncline apply`"
+            )
+            self._wait(RETRY_S)
+            return
+        self._learn()
+        if self._serving is None:
+            self._wait(RETRY_S)
+            return
+        views = {(view.view, view.major): view.topic for view in self._serving.views}
+        self._require_identity(set(views.values()))
+        reader = self._ports.log.reader(client_id=self._client_id, group=self._client_id)
+        try:
+            for view, major in views:
+                self._open_cursors(reader, view, major)
+        except BaseException:
+            reader.close()
+            raise
+        self._reader = reader
+        self._assign()
+        self._become(AgentState.CATCHING_UP, "")
+
+    def _open_cursors(self, reader: LogReader, view: str, major_number: int) -> None:
+        major = self._book.major(view, major_number)
+        for partition in range(major.partitions):
+            with self._ports.store.snapshot() as snapshot:
+                state = snapshot.state(major.topic, partition)
+            first, end = reader.watermarks(major.topic, partition)
+            if state is None:
+                state = PartitionState(next_offset=first, head_trimmed=first > 0)
+            if not first <= state.next_offset <= end:
+                raise TopicMismatch(
+                    f"{major.topic} partition {partition} keeps offsets {first} to {end}, and the store stands at "
+                    f"{state.next_offset}: the log was truncated, or trimmed past it. Start this agent with an "
+                    "empty store folder"
+                )
+            self._cursors[major.topic, partition] = Cursor(major, partition, state, end, end_offset=end)
+
+    def _require_identity(self, topics: set[str]) -> None:
+        now = LogIdentity.ask(self._ports.log, topics)
+        with self._ports.store.snapshot() as snapshot:
+            packed = snapshot.meta(META_IDENTITY)
+        if packed is not None:
+            now.require_same(LogIdentity.unpack(packed))
+        else:
+            self._ports.store.commit([], {META_IDENTITY: now.pack()})
+        self._identity_due_s = self._ports.clock.monotonic_s() + IDENTITY_CHECK_S
+
+    def _check_identity(self) -> None:
+        if self._ports.clock.monotonic_s() >= self._identity_due_s:
+            self._require_identity({topic for topic, _ in self._cursors})
+
+    # The catalog: what to serve, and which schema ids are known.
+
+    def _follow_catalog(self, timeout_s: float) -> None:
+        while self._catalog.poll(timeout_s):
+            timeout_s = 0.0
+        if self._catalog.picture.next_offset != self._folded_to:
+            self._learn()
+            self._retry_held()
+
+    def _learn(self) -> None:
+        picture = self._catalog.picture
+        self._folded_to = picture.next_offset
+        self._book.learn(picture)
+        declared = picture.subscriptions.get(self._consumer)
+        if declared is None:
+            self._become(
+                AgentState.STARTING,
+                f"subscription {self._consumer} is not in the catalog: run `syncline apply`",
+            )
+            return
+        releases = picture.releases[declared.payload.bundle]
+        # The first release is simply active; the next ones are enacted at a cut, never by being there.
+        serving = serve(picture, declared.payload, releases[0])
+        if serving == self._serving:
+            return
+        self._ports.store.commit([], {META_SERVING: serving.pack()})
+        if self._serving is None:
+            self._events.release_active(serving.bundle, serving.release, serving.epoch)
+        if len(releases) > serving.release:
+            self._events.releases_waiting(serving.bundle, serving.release, len(releases))
+        self._serving = serving
+
+    def _retry_held(self) -> None:
+        held = [cursor for cursor in self._cursors.values() if cursor.held]
+        if held:
+            for cursor in held:
+                cursor.held = ""
+                self._events.released(*cursor.place)
+            self._assign()
+
+    # The log: one micro-batch at a time.
+
+    def _take_batch(self) -> int:
+        if self._reader is None:
+            raise AssertionError("the agent has started")
+        settings = self._settings
+        batch = self._reader.poll(settings.batch_rows, settings.batch_bytes, settings.poll_timeout_s)
+        for event in batch.events:
+            self._heed(event)
+        if len(batch):
+            held = self._ingest.fold(batch, self._cursors, self._book)
+            for cursor in held:
+                self._events.held(*cursor.place, cursor.held)
+            if held:
+                self._assign()
+        folded_to = {(cut.topic, cut.partition): cut.next_offset for cut in batch.slices}
+        for topic, partition, end in batch.eof:
+            reached = self._cursors.get((topic, partition))
+            if reached is not None and not reached.held:
+                reached.end_offset = end
+                if end > reached.state.next_offset == folded_to.get((topic, partition), reached.state.next_offset):
+                    # What stands between is no record for us (a transaction's marker): pass it with the next commit.
+                    reached.state = replace(reached.state, next_offset=end)
+        self._settle()
+        return len(batch)
+
+    def _heed(self, event: LogEvent) -> None:
+        match event.kind:
+            case EventKind.UNAVAILABLE:
+                self._events.log_unavailable(event.message)
+            case EventKind.OFFSET_OUT_OF_RANGE | EventKind.TOPIC_MISSING:
+                raise TopicMismatch(
+                    f"{event.topic} partition {event.partition} cannot be read on: {event.message}. Nothing was "
+                    "skipped. Start this agent with an empty store folder once the topic is there"
+                )
+            case EventKind.FATAL:
+                self._events.reader_rebuilt(event.message)
+                if self._reader is not None:
+                    self._reader.close()
+                self._reader = self._ports.log.reader(client_id=self._client_id, group=self._client_id)
+                self._assign()
+            case EventKind.OTHER:
+                self._events.log_unavailable(event.message)
+
+    def _assign(self) -> None:
+        if self._reader is not None:
+            self._reader.assign(
+                [
+                    (topic, partition, cursor.state.next_offset)
+                    for (topic, partition), cursor in sorted(self._cursors.items())
+                    if not cursor.held
+                ]
+            )
+
+    # What the agent says of itself.
+
+    def _settle(self) -> None:
+        """Which state all of this amounts to."""
+        held = [cursor.held for cursor in self._cursors.values() if cursor.held]
+        trimmed = sorted(cursor.major.topic for cursor in self._cursors.values() if cursor.state.head_trimmed)
+        if self._ingest.trouble:
+            self._become(AgentState.HOLDING, self._ingest.trouble)
+        elif held:
+            self._become(AgentState.HOLDING, held[0])
+        elif trimmed:
+            self._become(
+                AgentState.HOLDING,
+                f"the beginning of {trimmed[0]} is gone, so the values cannot be proven: start from a snapshot",
+            )
+        elif all(cursor.caught_up for cursor in self._cursors.values()):
+            self._become(AgentState.LIVE, "")
+        else:
+            self._become(AgentState.CATCHING_UP, "")
+
+    def _become(self, state: AgentState, reason: str) -> None:
+        if (state, reason) == (self._state, self._reason):
+            return
+        if state is not self._state:
+            self._events.state_changed(self._state, state, reason)
+        self._state, self._reason = state, reason
+        self._save_condition()
+
+    def _save_condition(self) -> None:
+        if self._state is AgentState.LIVE:
+            self._was_ready = True
+        trimmed = any(cursor.state.head_trimmed for cursor in self._cursors.values())
+        condition = AgentCondition(
+            agent=self.name,
+            state=str(self._state),
+            reason=self._reason,
+            ready=self._was_ready and not trimmed,
+            reported_at_us=self._ports.clock.now_us(),
+        )
+        self._ports.store.commit([], {META_AGENT: condition.pack()})
+
+    def _report(self) -> None:
+        """Status to the reports topic, offsets to the lag tools: best effort, the store knows better."""
+        self._report_due_s = self._ports.clock.monotonic_s() + self._settings.report_interval_s
+        self._save_condition()
+        try:
+            self._writer.append(
+                self._topics.reports, key=self.name.encode(), value=encode_agent_status(self.status())
+            )
+        except (BufferError, LogUnavailable, TopicMissing) as error:
+            self._events.log_unavailable(f"the status was not reported: {error}")
+        self._writer.poll(0.0)
+        if self._reader is not None:
+            self._reader.commit({place: cursor.state.next_offset for place, cursor in self._cursors.items()})

@@ -1,0 +1,34 @@
+"""One assigned partition, as the agent works through it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncline.ports.log import TopicPartition
+from syncline.state.partition import PartitionState
+from syncline.state.view_schema import ViewMajor
+
+
+@dataclass(slots=True)
+class Cursor:
+    """The state below `state.next_offset` is committed; reading goes on from there."""
+
+    major: ViewMajor
+    partition: int
+    state: PartitionState
+    end_at_start: int
+    """The log's end when the agent started: at or beyond it, the first catch-up is over."""
+    end_offset: int | None = None
+    """The log's end as last seen."""
+    held: str = ""
+    """Why it does not go on; empty when it does."""
+
+    @property
+    def place(self) -> TopicPartition:
+        """(topic, partition)."""
+        return self.major.topic, self.partition
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether it has reached the end of the log that it saw at its start."""
+        return self.state.next_offset >= self.end_at_start

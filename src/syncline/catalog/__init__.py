@@ -1,0 +1,1 @@
+"""Decisions: an ordered log of who decided what and why, folded by everyone into the same picture. Pure."""

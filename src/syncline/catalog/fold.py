@@ -1,0 +1,143 @@
+"""The fold of the catalog: every reader turns the same records into the same picture, from offset 0, at each start.
+
+Kafka has no compare-and-set, so the fold decides what counts (log.md): a decision whose subject changed at or
+after its `based_on` is void, as is one that contradicts what stands. A void record changes no subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from syncline.catalog.events import (
+    BundleReleased,
+    Decision,
+    Payload,
+    SubscriptionDeclared,
+    ViewVersionRegistered,
+    decode_decision,
+)
+from syncline.contracts.model import Version
+from syncline.errors import WireError
+
+P_co = TypeVar("P_co", bound=Payload, covariant=True)
+
+
+@dataclass(frozen=True)
+class Recorded(Generic[P_co]):
+    """A decision that counts, and where it stands."""
+
+    offset: int
+    decision: Decision
+    payload: P_co
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """A record that does not count, and why."""
+
+    offset: int
+    reason: str
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What stands after the records below `next_offset`."""
+
+    next_offset: int = 0
+    views: Mapping[str, Mapping[Version, Recorded[ViewVersionRegistered]]] = field(default_factory=dict)
+    """view → version (patch 0) → its registration; versions ascend."""
+    releases: Mapping[str, tuple[Recorded[BundleReleased], ...]] = field(default_factory=dict)
+    """bundle → its releases; release n stands at index n - 1."""
+    subscriptions: Mapping[str, Recorded[SubscriptionDeclared]] = field(default_factory=dict)
+    changed_at: Mapping[str, int] = field(default_factory=dict)
+    """subject → offset of the decision that changed it last."""
+    void: tuple[Void, ...] = ()
+
+    def newest(self, view: str, major: int | None = None) -> ViewVersionRegistered | None:
+        """The newest registered version of the view (of one MAJOR, if given), or None."""
+        versions = [
+            version for version in self.views.get(view, {}) if major is None or version.major == major
+        ]
+        return self.views[view][max(versions, key=_order)].payload if versions else None
+
+    def version(self, view: str, version: Version) -> ViewVersionRegistered | None:
+        """That version's registration, or None."""
+        recorded = self.views.get(view, {}).get(Version(version.major, version.minor))
+        return recorded.payload if recorded else None
+
+    def void_at(self, offset: int) -> Void | None:
+        """Why the record at this offset is void, or None where it counts."""
+        return next((void for void in self.void if void.offset == offset), None)
+
+
+def fold(picture: Picture, records: Iterable[tuple[int, bytes | None]]) -> Picture:
+    """The picture after these (offset, value) records, which follow those already folded.
+
+    Raises:
+        UnknownFormat: a record was written by a newer Syncline; nobody can go on without knowing what it says.
+    """
+    for offset, value in records:
+        try:
+            decision = decode_decision(value)
+        except WireError as error:
+            # Bytes that are no decision change nothing, for everyone alike.
+            picture = _voided(picture, offset, str(error), None)
+            continue
+        reason = _why_void(picture, decision)
+        picture = _voided(picture, offset, reason, decision) if reason else _enact(picture, offset, decision)
+    return picture
+
+
+def _why_void(picture: Picture, decision: Decision) -> str | None:
+    payload = decision.payload
+    changed_at = picture.changed_at.get(payload.subject, -1)
+    if changed_at >= decision.based_on:
+        return (
+            f"{payload.subject} was changed at catalog offset {changed_at}, "
+            f"and this decision had read only what is below {decision.based_on}"
+        )
+    match payload:
+        case ViewVersionRegistered():
+            standing = picture.version(payload.view, payload.version)
+            if standing is not None and standing.contract_hash != payload.contract_hash:
+                return f"{payload.view}@{payload.version} is registered with another contract; versions never change"
+        case BundleReleased():
+            expected = len(picture.releases.get(payload.bundle, ())) + 1
+            if payload.release != expected:
+                return f"{payload.bundle}@{payload.release} is not the next release, which is {expected}"
+            for view in payload.views:
+                if picture.version(view.view, view.version) is None:
+                    return f"{view.view}@{view.version} is not registered"
+        case SubscriptionDeclared():
+            if payload.bundle not in picture.releases:
+                return f"bundle {payload.bundle} has no release"
+    return None
+
+
+def _enact(picture: Picture, offset: int, decision: Decision) -> Picture:
+    changed = {**picture.changed_at, decision.payload.subject: offset}
+    picture = replace(picture, next_offset=offset + 1, changed_at=MappingProxyType(changed))
+    match decision.payload:
+        case ViewVersionRegistered() as payload:
+            key = Version(payload.version.major, payload.version.minor)
+            versions = {**picture.views.get(payload.view, {}), key: Recorded(offset, decision, payload)}
+            ordered = MappingProxyType(dict(sorted(versions.items(), key=lambda item: _order(item[0]))))
+            return replace(picture, views=MappingProxyType({**picture.views, payload.view: ordered}))
+        case BundleReleased() as payload:
+            releases = (*picture.releases.get(payload.bundle, ()), Recorded(offset, decision, payload))
+            return replace(picture, releases=MappingProxyType({**picture.releases, payload.bundle: releases}))
+        case SubscriptionDeclared() as payload:
+            declared = {**picture.subscriptions, payload.consumer: Recorded(offset, decision, payload)}
+            return replace(picture, subscriptions=MappingProxyType(declared))
+
+
+def _voided(picture: Picture, offset: int, reason: str, decision: Decision | None) -> Picture:
+    return replace(picture, next_offset=offset + 1, void=(*picture.void, Void(offset, reason, decision)))
+
+
+def _order(version: Version) -> tuple[int, int]:
+    return version.major, version.minor

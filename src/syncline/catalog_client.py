@@ -1,0 +1,137 @@
+"""How a role follows the catalog, and how a decision gets into it, over the Log port.
+
+Whoever writes reads back what it wrote: the fold, not the broker, says whether a decision counts (log.md).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncline.catalog.events import Decision, Payload, decision_headers, encode_decision
+from syncline.catalog.fold import Picture, fold
+from syncline.clock import Clock
+from syncline.errors import DecisionVoid, LogUnavailable, TopicMissing
+from syncline.ports.log import EventKind, Log, LogReader, Outcome, OutcomeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who decides, and why: both are kept with every decision (P11)."""
+
+    actor: str
+    reason: str
+
+
+class CatalogClient:
+    """Follows one catalog topic from offset 0 and can append to it. Not safe for use by two threads."""
+
+    def __init__(self, log: Log, topic: str, *, clock: Clock, client_id: str) -> None:
+        self._log = log
+        self._topic = topic
+        self._clock = clock
+        self._client_id = client_id
+        self._reader: LogReader | None = None
+        self._picture = Picture()
+
+    @property
+    def picture(self) -> Picture:
+        """What stands after all records read so far."""
+        return self._picture
+
+    def catch_up(self, timeout_s: float) -> Picture:
+        """Note the catalog's end, and fold at least to it.
+
+        Raises:
+            TopicMissing: nobody has applied anything to this cluster yet.
+            LogUnavailable: the end was not reached within `timeout_s`.
+        """
+        deadline = self._clock.monotonic_s() + timeout_s
+        _, end = self._open().watermarks(self._topic, 0, timeout_s)
+        while self._picture.next_offset < end:
+            left = deadline - self._clock.monotonic_s()
+            if left <= 0:
+                raise LogUnavailable(
+                    f"{self._topic} was read to offset {self._picture.next_offset} of {end} in {timeout_s:g} s"
+                )
+            self.poll(min(left, 0.5))
+        return self._picture
+
+    def poll(self, timeout_s: float = 0.0) -> bool:
+        """Fold what has arrived, waiting up to `timeout_s` for the first record; whether there was any.
+
+        Raises:
+            TopicMissing: the catalog has been deleted, or cut at its head: nothing can be known any more.
+        """
+        batch = self._open().poll(5_000, 16_000_000, timeout_s)
+        for event in batch.events:
+            if event.kind in (EventKind.TOPIC_MISSING, EventKind.OFFSET_OUT_OF_RANGE):
+                raise TopicMissing(f"{self._topic} cannot be read from its beginning: {event.message}")
+        records = zip(batch.offsets.tolist(), batch.values, strict=True)
+        self._picture = fold(
+            self._picture, [record for record in records if record[0] >= self._picture.next_offset]
+        )
+        return len(batch) > 0
+
+    def propose(self, payloads: Sequence[Payload], author: Author, timeout_s: float = 15.0) -> list[int]:
+        """Append the decisions one by one, reading each back; returns their offsets.
+
+        They are based on the picture as it is now: plan first, then propose without polling in between.
+
+        Raises:
+            DecisionVoid: another decision about the same subject came first; those before it stand. Plan again.
+            LogUnavailable: an append was not acknowledged in time; it may have landed. Plan again to see.
+        """
+        based_on = self._picture.next_offset
+        offsets = []
+        writer = self._log.writer(client_id=self._client_id)
+        try:
+            for payload in payloads:
+                decision = Decision(
+                    event_id=str(uuid.uuid4()),
+                    recorded_at_us=self._clock.now_us(),
+                    actor=author.actor,
+                    reason=author.reason,
+                    based_on=based_on,
+                    payload=payload,
+                )
+                outcomes: list[Outcome] = []
+                writer.append(
+                    self._topic,
+                    key=payload.subject.encode(),
+                    value=encode_decision(decision),
+                    headers=decision_headers(decision),
+                    partition=0,
+                    on_outcome=outcomes.append,
+                )
+                writer.flush(timeout_s)
+                if not outcomes or outcomes[0].kind is not OutcomeKind.ACKNOWLEDGED:
+                    why = outcomes[0].reason if outcomes else f"no answer in {timeout_s:g} s"
+                    raise LogUnavailable(f"the decision about {payload.subject} was not acknowledged: {why}")
+                offset = outcomes[0].offset
+                if offset is None:
+                    raise AssertionError("an acknowledged append has an offset")
+                self.catch_up(timeout_s)
+                void = self._picture.void_at(offset)
+                if void is not None:
+                    raise DecisionVoid(f"{void.reason}. Nothing was changed by it; run plan and apply again")
+                if offset == based_on:
+                    # Nobody came between: the next decision may build on this one.
+                    based_on = offset + 1
+                offsets.append(offset)
+        finally:
+            writer.close(timeout_s)
+        return offsets
+
+    def close(self) -> None:
+        """Release the reader. Idempotent."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _open(self) -> LogReader:
+        if self._reader is None:
+            self._reader = self._log.reader(client_id=f"{self._client_id}-catalog")
+            self._reader.assign([(self._topic, 0, self._picture.next_offset)])
+        return self._reader

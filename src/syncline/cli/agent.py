@@ -1,0 +1,90 @@
+"""`syncline agent`: the sidecar beside an inference service."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncline.cli.options import connection_settings
+from syncline.errors import DefinitionError, Problem
+
+if TYPE_CHECKING:
+    from syncline.settings import ConnectionSettings
+
+
+@click.command()
+@click.option(
+    "--subscription",
+    required=True,
+    envvar="SYNCLINE_SUBSCRIPTION",
+    help="The subscription's name, or a YAML file that holds it.",
+)
+@click.option(
+    "--store",
+    required=True,
+    envvar="SYNCLINE_STORE",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the store; made if it is not there.",
+)
+@click.option("--instance", help="Which replica this is: stable over restarts. [default: the host's name]")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@connection_settings
+def agent(
+    *,
+    subscription: str,
+    store: Path,
+    instance: str | None,
+    log_level: str,
+    settings: ConnectionSettings,
+) -> None:
+    """Keep the current values of a subscription's features in a local store.
+
+    Reads the log from where the store stands, checks every record against its contract again, and commits values
+    and positions together. Ends cleanly on SIGTERM or Ctrl-C; killed at any moment, it goes on where it was.
+    """
+    from syncline.settings import AgentSettings
+    from syncline.telemetry.logging import configure_logging
+    from syncline.wiring import make_agent, open_store
+
+    own = AgentSettings.load(
+        **settings.model_dump(), subscription=subscription, store=store, instance=instance
+    )
+    consumer = consumer_name(subscription)
+    configure_logging(log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    opened = open_store(own.store)
+    try:
+        worker = make_agent(own, consumer=consumer, store=opened, stopped=stop.is_set, wait=stop.wait)
+        # A fast loop makes many short-lived objects; the collector would take a third of its time (hazards.md).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(200_000, 50, 1_000)
+        worker.run()
+    finally:
+        opened.close()
+
+
+def consumer_name(subscription: str) -> str:
+    """The consumer that an argument means: the name itself, or the one in the file of that path.
+
+    Raises:
+        DefinitionError: the file is no valid definition, or holds not exactly one subscription.
+    """
+    path = Path(subscription)
+    if path.suffix not in (".yaml", ".yml"):
+        return subscription
+    from syncline.definitions.folder import read_subscriptions
+
+    found = read_subscriptions(path)
+    if len(found) != 1:
+        message = f"it holds {len(found)} subscriptions"
+        remedy = "An agent serves one: name a file with one document of kind Subscription, or the subscription itself"
+        raise DefinitionError([Problem(str(path), "", "one-subscription", message, remedy)])
+    return found[0].name

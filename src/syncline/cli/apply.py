@@ -1,0 +1,72 @@
+"""`syncline apply`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from syncline.cli.options import connection_settings, folder_argument, output_option
+from syncline.cli.output import Output
+from syncline.settings import ConnectionSettings
+
+
+@click.command()
+@folder_argument
+@click.option(
+    "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
+)
+@click.option("--reason", help="Why; kept in the catalog. [the folder and its git commit]")
+@click.option(
+    "--yes", "--auto-approve", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway."
+)
+@connection_settings
+@output_option
+def apply(
+    *,
+    folder: str,
+    actor: str | None,
+    reason: str | None,
+    yes: bool,
+    settings: ConnectionSettings,
+    output: Output,
+) -> int:
+    """Make topics, schemas and catalog what the definitions in FOLDER say.
+
+    Applying again changes nothing, and an apply that failed half-way is simply run again.
+    """
+    from syncline import wiring
+    from syncline.catalog_client import Author, CatalogClient
+    from syncline.cli.authorship import default_actor, default_reason
+    from syncline.cli.planned import make_plan, plan_document, show_plan
+    from syncline.clock import SystemClock
+    from syncline.definitions.apply import Ports, reach
+    from syncline.definitions.apply import apply as carry_out
+    from syncline.wire.topics import Topics
+
+    clock = SystemClock()
+    log, registry = wiring.open_log(settings), wiring.open_registry(settings)
+    catalog = CatalogClient(log, Topics(settings.prefix).catalog, clock=clock, client_id="syncline-apply")
+    try:
+        with output.problems():
+            planned = make_plan(folder, settings=settings, log=log, registry=registry, catalog=catalog)
+        if planned.has_changes:
+            reach(log, registry)
+        if not output.is_json:
+            show_plan(planned, output)
+        if planned.has_changes and not yes and sys.stdin.isatty() and not _agreed():
+            output.say("Nothing was changed.")
+            return 1
+        author = Author(actor or default_actor(), reason or default_reason(folder))
+        offsets = carry_out(planned, Ports(log, registry, catalog, clock), author, on_step=output.say)
+    finally:
+        catalog.close()
+    if output.is_json:
+        output.document({"applied": planned.has_changes, "offsets": offsets, "plan": plan_document(planned)})
+    elif planned.has_changes:
+        output.line(f"Applied by {author.actor}: {len(offsets)} decisions in the catalog.", style="green")
+    return 0
+
+
+def _agreed() -> bool:
+    return click.confirm("Apply this?", default=False, err=True)

@@ -1,0 +1,122 @@
+"""`syncline`: finds the command, and turns whatever goes wrong into one clear message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from syncline.errors import SynclineError
+from syncline.version import __version__
+
+EXIT_FAILED = 1
+EXIT_USAGE = 64
+"""EX_USAGE of sysexits.h: 2 means "there are changes" (plan --detailed-exitcode)."""
+EXIT_INTERRUPTED = 130
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("syncline.cli.init:init", "Write an example folder of definitions."),
+    "validate": ("syncline.cli.validate:validate", "Check a folder of definitions, without any server."),
+    "plan": ("syncline.cli.plan:plan", "Show what apply would change."),
+    "apply": (
+        "syncline.cli.apply:apply",
+        "Make the cluster, the registry and the catalog what the folder says.",
+    ),
+    "agent": (
+        "syncline.cli.agent:agent",
+        "Run an agent: keep the current features beside an inference service.",
+    ),
+    "get": ("syncline.cli.get:get", "Show one model input, with where each value came from."),
+    "status": (
+        "syncline.cli.status:status",
+        "Show the agents: release, lag, and whether their digests agree.",
+    ),
+    "doctor": (
+        "syncline.cli.doctor:doctor",
+        "Check the environment, and say what to do about what is wrong.",
+    ),
+    "dlq": ("syncline.cli.dlq:dlq", "Look at dead letters."),
+    "demo": ("syncline.cli.demo:demo", "Show all of it on real flights, in a minute."),
+}
+"""Name → where its click command is, and the line that `--help` shows, so that nothing is loaded for it."""
+
+
+class _LazyGroup(click.Group):
+    """Loads the module of a command when the command is called, and no other."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click passes it
+        """In the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click passes it
+        """The command, loaded now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click passes it
+        """The list of commands, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(__version__, prog_name="syncline", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Keep a feature store and everyone who consumes it in step, over Kafka.
+
+    Where the cluster and the registry are is read from SYNCLINE_BOOTSTRAP_SERVERS, SYNCLINE_REGISTRY_URL and
+    SYNCLINE_PREFIX, or from the options of each command.
+
+    Exit codes: 0 ok, 1 failed, 2 there are changes (plan --detailed-exitcode only), 64 usage.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Every failure is said in one message on stderr."""
+    try:
+        code = cli.main(args=arguments, prog_name="syncline", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.ClickException as error:
+        error.show()
+        return EXIT_FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except SynclineError as error:
+        return _failed(error, str(error))
+    except Exception as error:  # noqa: BLE001  # the last resort: a person shall not meet a traceback unasked
+        said = " ".join(str(error).split())
+        hint = "This is a fault of Syncline; set SYNCLINE_DEBUG=1 for the traceback"
+        return _failed(error, f"unexpected {type(error).__name__}: {said}. {hint}")
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: Exception, sentence: str) -> int:
+    if os.environ.get("SYNCLINE_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    from syncline.cli.output import printable
+
+    click.echo(f"syncline: {printable(sentence, lines=True)}", err=True)
+    return EXIT_FAILED
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from syncline.cli.output import Output
+
+if TYPE_CHECKING:
+    from syncline.settings import ConnectionSettings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+folder_argument = click.argument("folder", default=".", type=click.Path(path_type=str))
+"""The folder of definitions; the one we stand in by default."""
+
+
+def output_option(command: F) -> F:
+    """`--output text|json`; the command gets `output: Output`."""
+
+    @click.option(
+        "--output",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="Text for people, or one JSON document with a format_version.",
+    )
+    @wraps(command)
+    def wrapped(*args: object, form: str, **kwargs: object) -> object:
+        return command(*args, output=Output(form), **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # click reads its signature from the decorators
+
+
+def connection_options(command: F) -> F:
+    """Where cluster and registry are: `bootstrap_servers`, `registry` and `prefix`, None where not given."""
+    for option in (
+        click.option(
+            "--prefix", metavar="NAME", help="What every topic's name begins with. [SYNCLINE_PREFIX]"
+        ),
+        click.option("--registry", metavar="URL", help="The schema registry. [SYNCLINE_REGISTRY_URL]"),
+        click.option(
+            "--bootstrap-servers", metavar="HOST:PORT,…", help="Kafka brokers. [SYNCLINE_BOOTSTRAP_SERVERS]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def connection_settings(command: F) -> F:
+    """`connection_options` with the environment behind them; the command gets `settings: ConnectionSettings`."""
+
+    @connection_options
+    @wraps(command)
+    def wrapped(
+        *args: object,
+        bootstrap_servers: str | None,
+        registry: str | None,
+        prefix: str | None,
+        **kwargs: object,
+    ) -> object:
+        return command(*args, settings=load_settings(bootstrap_servers, registry, prefix), **kwargs)
+
+    return wrapped  # type: ignore[return-value]  # click reads its signature from the decorators
+
+
+def load_settings(
+    bootstrap_servers: str | None, registry: str | None, prefix: str | None
+) -> ConnectionSettings:
+    """The environment's settings, with what the options say in their place."""
+    from syncline.settings import ConnectionSettings
+
+    return ConnectionSettings.load(bootstrap_servers=bootstrap_servers, registry_url=registry, prefix=prefix)

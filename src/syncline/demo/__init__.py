@@ -1,0 +1,1 @@
+"""Real flights, from source to model input: what `syncline demo` shows, with the parts that users have."""

@@ -1,0 +1,204 @@
+"""What a job hands in, in any of its forms, judged and made ready to be sent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from syncline.contracts.model import Contract, FeatureType
+from syncline.errors import Violation, WireError
+from syncline.publisher.row_lane import Faulty, RowLane
+from syncline.publisher.terms import Window, must_raise
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from syncline.publisher.column_lane import ColumnLane, JudgedColumns
+
+_PARCEL_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Rows that may be published, in order: their numbers among those handed in, record keys and event times."""
+
+    numbers: Sequence[int]
+    keys: list[bytes]
+    times_us: list[int]
+    write: Callable[[list[int], bool], list[bytes]]
+    """The records' values, given the event times to publish and whether any differs from `times_us`."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """The verdict on everything handed in at once."""
+
+    parcels: list[Parcel] = field(default_factory=list)
+    faulty: list[Faulty] = field(default_factory=list)
+    """Rows that are not among the parcels."""
+    observed: list[Violation] = field(default_factory=list)
+    """What rows among the parcels break, where the publisher only observes."""
+
+
+class Intake:
+    """Judges rows for one view version, whole columns where it can."""
+
+    def __init__(self, contract: Contract, schema_id: int, *, on_violation: str) -> None:
+        self._contract = contract
+        self._schema_id = schema_id
+        self._observes = on_violation == "observe"
+        self.row_lane = RowLane(contract, schema_id)
+
+    @cached_property
+    def _column_lane(self) -> ColumnLane:
+        # Arrow is an extra: only a job that has it comes here.
+        from syncline.publisher.column_lane import ColumnLane  # noqa: PLC0415  see above
+
+        return ColumnLane(self._contract, self._schema_id)
+
+    def take(self, given: object, window: Window) -> Taken:
+        """The verdict on rows in any form that `ViewPublisher.publish_many` takes.
+
+        Raises:
+            TypeError: it is none of them.
+        """
+        taken = Taken()
+        pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
+        if pandas is not None and isinstance(given, pandas.DataFrame):
+            self._take_frame(given, window, taken)
+        elif arrow is not None and isinstance(given, arrow.RecordBatch | arrow.Table):
+            self._take_arrow(given, window, taken)
+        elif isinstance(given, Mapping | str | bytes) or not isinstance(given, Iterable):
+            raise TypeError(
+                f"publish_many takes an iterable of rows, an Arrow batch or table, or a pandas frame, "
+                f"not a {type(given).__name__}"
+            )
+        else:
+            self._take_rows(list(given), window, taken, first=0)
+        return taken
+
+    def take_row(self, row: Mapping[str, Any], window: Window) -> Taken:
+        """The verdict on a single row."""
+        taken = Taken()
+        self._take_rows([row], window, taken, first=0)
+        return taken
+
+    def _take_rows(
+        self, rows: Sequence[Mapping[str, Any]], window: Window, taken: Taken, *, first: int
+    ) -> None:
+        for start in range(0, len(rows), _PARCEL_ROWS):
+            judged = self.row_lane.judge(rows[start : start + _PARCEL_ROWS], window, self._passes(taken))
+            for faulty in judged.faulty:
+                faulty.number += first + start
+                taken.faulty.append(faulty)
+            if judged.rows:
+                numbers = [first + start + number for number in judged.numbers]
+                write = self._rows_writer(judged.rows)
+                taken.parcels.append(Parcel(numbers, judged.keys, judged.times_us, write))
+
+    def _take_frame(self, frame: pd.DataFrame, window: Window, taken: Taken) -> None:
+        try:
+            import pyarrow as pa  # noqa: PLC0415  only a job with pandas comes here, and it may have no Arrow
+        except ImportError:
+            batch = None
+        else:
+            try:
+                batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
+            except (pa.ArrowException, TypeError, ValueError):
+                batch = None
+        if batch is None:
+            self._take_rows(list(_frame_rows(frame, self._contract)), window, taken, first=0)
+            return
+        self._take_arrow(batch, window, taken, frame=frame)
+
+    def _take_arrow(
+        self,
+        given: pa.RecordBatch | pa.Table,
+        window: Window,
+        taken: Taken,
+        *,
+        frame: pd.DataFrame | None = None,
+    ) -> None:
+        from syncline.publisher.column_lane import batches  # noqa: PLC0415  as in `_column_lane`
+
+        first = 0
+        for batch in batches(given):
+            judged = self._column_lane.judge(batch, window, whole_floats=frame is not None)
+            parcel = None if judged is None else self._column_parcel(judged, window, taken, first=first)
+            if parcel is None:
+                part = None if frame is None else frame.iloc[first : first + batch.num_rows]
+                rows = batch.to_pylist() if part is None else list(_frame_rows(part, self._contract))
+                self._take_rows(rows, window, taken, first=first)
+            elif parcel.keys:
+                taken.parcels.append(parcel)
+            first += batch.num_rows
+
+    def _column_parcel(
+        self, judged: JudgedColumns, window: Window, taken: Taken, *, first: int
+    ) -> Parcel | None:
+        """The rows of a batch that may be published; None where its rows must be looked at one by one."""
+        passes = self._passes(taken)
+        faulty = []
+        for number in np.flatnonzero(~judged.keeps).tolist():
+            row = judged.batch.slice(number, 1).to_pylist()[0]
+            found = self.row_lane.explain(number, row, window)
+            if not found.violations or passes(found):
+                judged.keeps[number] = True
+            else:
+                found.number += first
+                faulty.append(found)
+        batch, times_us = judged.batch, judged.times_us
+        numbers: Sequence[int] = range(first, first + len(judged.keeps))
+        if faulty:
+            kept = np.flatnonzero(judged.keeps)
+            batch, times_us = batch.take(kept), times_us[kept]
+            numbers = (kept + first).tolist()
+        try:
+            keys = self._column_lane.keys(batch, self.row_lane.known_keys)
+        except WireError:
+            return None
+        taken.faulty += faulty
+        lane = self._column_lane
+        return Parcel(
+            numbers, keys, times_us.tolist(), lambda times, moved: lane.encode(batch, times, moved=moved)
+        )
+
+    def _passes(self, taken: Taken) -> Callable[[Faulty], bool]:
+        """Whether a row is published although it breaks its contract; if so, what it breaks is noted."""
+
+        def passes(faulty: Faulty) -> bool:
+            if not self._observes or must_raise(faulty.violations, on_violation="observe"):
+                return False
+            taken.observed += faulty.violations
+            return True
+
+        return passes
+
+    def _rows_writer(self, rows: Sequence[Mapping[str, Any]]) -> Callable[[list[int], bool], list[bytes]]:
+        return lambda times_us, moved: self.row_lane.encode(rows, times_us, moved=moved)
+
+
+def _frame_rows(frame: pd.DataFrame, contract: Contract) -> Iterator[dict[str, Any]]:
+    """A frame's rows as a job without pandas would write them: None for every kind of nothing, whole numbers whole."""
+    nothing = frame.isna().to_numpy()
+    names = [str(name) for name in frame.columns]
+    whole = {key.name for key in contract.keys if key.type is FeatureType.LONG}
+    whole |= {f.name for f in contract.features if f.type in (FeatureType.INT, FeatureType.LONG)}
+    for number, values in enumerate(frame.itertuples(index=False, name=None)):
+        row: dict[str, Any] = {}
+        for place, (name, value) in enumerate(zip(names, values, strict=True)):
+            if nothing[number, place]:
+                row[name] = None
+            elif isinstance(value, np.generic):
+                row[name] = value.item()
+            else:
+                row[name] = value
+            if name in whole and isinstance(row[name], float) and row[name].is_integer():
+                row[name] = int(row[name])
+        yield row

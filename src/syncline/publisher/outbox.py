@@ -1,0 +1,144 @@
+"""Where every update leaves: one writer, its outcomes, and what happens when it is full, closed, or forked."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Sequence
+
+from syncline.clock import Clock
+from syncline.errors import LogError, NotAcknowledged, PublisherClosed, PublishError
+from syncline.ports.log import Headers, LogWriter
+from syncline.publisher.courier import Courier, PublishedTopic
+from syncline.publisher.delivery import Delivery
+from syncline.publisher.ledger import Ledger
+from syncline.settings import PublisherSettings
+
+_EXIT_S_MAX = 5.0
+"""How long a job that ends without close is held up at most."""
+
+
+class Outbox:
+    """Appends with backpressure and counts outcomes. `send` is safe from any thread.
+
+    Belongs to the process that made it: librdkafka's threads, and ours, do not survive a fork.
+    """
+
+    def __init__(self, writer: LogWriter, *, settings: PublisherSettings, clock: Clock) -> None:
+        self.ledger = Ledger()
+        self._writer = writer
+        self._settings = settings
+        self._process = os.getpid()
+        self._closed = False
+        self._closing = threading.Lock()
+        self._courier = Courier(
+            writer,
+            self.ledger,
+            publisher=settings.publisher,
+            clock=clock,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+        )
+        atexit.register(self._at_exit)
+
+    def attend(self, topics: Sequence[PublishedTopic]) -> None:
+        """Send heartbeats to these topics from now on."""
+        self._courier.attend(topics)
+
+    def ask_usable(self) -> None:
+        """Refuse where nothing could ever be sent.
+
+        Raises:
+            PublisherClosed: it was closed, or this process is a fork of the one that made it.
+        """
+        if self._process != os.getpid():
+            raise PublisherClosed(
+                f"this publisher was made in process {self._process}, before a fork; its connections stayed there. "
+                "Make a publisher in the process that publishes"
+            )
+        if self._closed:
+            raise PublisherClosed("this publisher is closed; make another")
+
+    def send(
+        self,
+        topic: str,
+        keys: Sequence[bytes],
+        values: Sequence[bytes | None],
+        *,
+        delivery: Delivery,
+        headers: Sequence[Headers] | None = None,
+    ) -> int:
+        """Queue records in order and return how many were; fewer than given only where the queue stayed full.
+
+        It stayed full when no outcome came for `busy_timeout_s`. What was queued has its outcome told to `delivery`.
+        """
+        count = len(keys)
+        ledger = self.ledger
+        ledger.queue(count)
+        delivery.queued += count
+        sent = 0
+        try:
+            while True:
+                rounds = ledger.rounds
+                sent = self._writer.append_many(
+                    topic, keys, values, start=sent, headers=headers, on_outcome=delivery.settle
+                )
+                if sent == count:
+                    break
+                # A callback that publishes runs in the thread that would make room: it must not wait for itself.
+                patience_s = 0.0 if self._courier.is_current_thread else self._settings.busy_timeout_s
+                if not ledger.wait_for_room(rounds, patience_s):
+                    break
+        finally:
+            if sent < count:
+                delivery.queued -= count - sent
+                ledger.queue(sent - count)
+        return sent
+
+    def flush(self, timeout_s: float) -> None:
+        """Wait for every outcome.
+
+        Raises:
+            NotAcknowledged: see `Ledger.close_account`.
+            PublisherClosed: see `ask_usable`.
+        """
+        self.ask_usable()
+        self._refuse_callback("flush")
+        self.ledger.wait_until(self.ledger.is_settled, timeout_s)
+        self.ledger.close_account()
+
+    def close(self, timeout_s: float) -> None:
+        """Flush, then give what still has no outcome its outcome. Idempotent; nothing happens in a forked child.
+
+        Raises:
+            NotAcknowledged: something was not acknowledged since the last flush.
+        """
+        if self._process != os.getpid():
+            return
+        self._refuse_callback("close")
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            atexit.unregister(self._at_exit)
+            self._courier.stop()
+            try:
+                self._writer.close(timeout_s)
+            except LogError as error:
+                self.ledger.note_trouble(error)
+            self.ledger.announce()
+        self.ledger.close_account()
+
+    def _refuse_callback(self, verb: str) -> None:
+        if self._courier.is_current_thread:
+            raise PublishError(f"an outcome callback must not {verb} its own publisher; it may only record")
+
+    def _at_exit(self) -> None:
+        try:
+            self.close(min(self._settings.flush_timeout_s, _EXIT_S_MAX))
+        except NotAcknowledged as error:
+            print(  # noqa: T201  the interpreter is ending: logging may be shut down, and this must be seen
+                f"syncline: publisher {self._settings.publisher} was not closed before the end of the program: {error}",
+                file=sys.stderr,
+            )

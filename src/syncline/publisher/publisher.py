@@ -1,0 +1,212 @@
+"""The publisher: a library inside a streaming job that emits feature updates, checked before they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from types import TracebackType
+from typing import Self
+
+from syncline.catalog.events import ViewVersionRegistered
+from syncline.catalog.fold import Picture
+from syncline.catalog.references import ViewReference, parse_reference
+from syncline.catalog_client import CatalogClient
+from syncline.clock import Clock
+from syncline.contracts.document import contract_from_document
+from syncline.contracts.located import nearest
+from syncline.contracts.model import Version
+from syncline.errors import (
+    CatalogError,
+    LogUnavailable,
+    PublisherClosed,
+    SynclineError,
+    TopicMismatch,
+    TopicMissing,
+)
+from syncline.ports.log import Log
+from syncline.publisher.courier import PublishedTopic
+from syncline.publisher.event_times import Timeline
+from syncline.publisher.ledger import Ledger, PublisherStats
+from syncline.publisher.outbox import Outbox
+from syncline.publisher.view import ViewPublisher
+from syncline.settings import PublisherSettings
+from syncline.wire.topics import Topics
+
+
+class Publisher:
+    """Publishes the updates of any number of views. A context manager; safe for use by several threads.
+
+    Making one does nothing yet; the first `view` connects. Each update is acknowledged by all replicas, or told as
+    failed or unknown (P1). `close` flushes. A publisher belongs to the process that made it.
+    """
+
+    def __init__(self, log: Log, *, settings: PublisherSettings, clock: Clock, topics: Topics) -> None:
+        self._log = log
+        self._settings = settings
+        self._clock = clock
+        self._topics = topics
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._outbox: Outbox | None = None
+        self._catalog: CatalogClient | None = None
+        self._published: dict[str, PublishedTopic] = {}
+        self._views: dict[tuple[str, Version], ViewPublisher] = {}
+
+    def view(self, reference: str, *, timeout_s: float = 10.0) -> ViewPublisher:
+        """The view to publish: `airport_delay` (its newest version), `airport_delay@1` or `airport_delay@1.3`.
+
+        Reads the catalog to its end, waiting for it `timeout_s` at most; the version stays what it is from then on.
+
+        Raises:
+            TopicMissing: there is no catalog yet, or the view's topic is gone.
+            CatalogError: the catalog has no such view or version; the message names the nearest.
+            TopicMismatch: the topic has another partition count than its contract says.
+            LogUnavailable: no broker answered in time.
+            PublisherClosed: closed, or made before a fork.
+        """
+        self._ask_usable()
+        with self._lock:
+            wanted = _parsed(reference)
+            picture = self._read_catalog(timeout_s)
+            registered = _find(picture, wanted)
+            known = self._views.get((registered.view, registered.version))
+            if known is not None:
+                return known
+            topic = self._attend(registered, timeout_s)
+            view = ViewPublisher(
+                contract_from_document(
+                    json.loads(registered.contract), file="catalog", prefix=self._settings.prefix
+                ),
+                registered.schema_id,
+                topic=topic,
+                outbox=self._running(),
+                settings=self._settings,
+                clock=self._clock,
+            )
+            self._views[registered.view, registered.version] = view
+            return view
+
+    def flush(self, timeout_s: float | None = None) -> None:
+        """Wait until every update so far has its outcome; `timeout_s` is the settings' unless given.
+
+        Raises:
+            NotAcknowledged: since the last flush some failed, are unknown, or have no outcome in time.
+            PublisherClosed: closed, or made before a fork.
+        """
+        self._ask_usable()
+        if self._outbox is not None:
+            self._outbox.flush(self._settings.flush_timeout_s if timeout_s is None else timeout_s)
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """Flush, then release everything. Idempotent; in a forked child it does nothing.
+
+        Raises:
+            NotAcknowledged: as for `flush`; what had no outcome has one now (failed or unknown).
+        """
+        if self._process != os.getpid():
+            return
+        self._closed = True
+        if self._outbox is not None:
+            self._outbox.close(self._settings.flush_timeout_s if timeout_s is None else timeout_s)
+
+    def stats(self) -> PublisherStats:
+        """What was queued, what became of it, and which rules were broken, since this publisher was made."""
+        return (self._outbox.ledger if self._outbox is not None else Ledger()).stats()
+
+    def __enter__(self) -> Self:
+        """This publisher."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close. An exception of the block is not hidden by what close finds: that becomes a note on it."""
+        if error is None:
+            self.close()
+            return
+        try:
+            self.close()
+        except SynclineError as found:
+            error.add_note(f"and the publisher found when it was closed: {found}")
+
+    def _ask_usable(self) -> None:
+        if self._process != os.getpid():
+            raise PublisherClosed(
+                f"this publisher was made in process {self._process}, before a fork; its connections stayed there. "
+                "Make a publisher in the process that publishes"
+            )
+        if self._closed:
+            raise PublisherClosed("this publisher is closed; make another")
+
+    def _running(self) -> Outbox:
+        if self._outbox is None:
+            writer = self._log.writer(client_id=f"syncline-publisher-{self._settings.publisher}")
+            self._outbox = Outbox(writer, settings=self._settings, clock=self._clock)
+        self._outbox.attend(list(self._published.values()))
+        return self._outbox
+
+    def _read_catalog(self, timeout_s: float) -> Picture:
+        if self._catalog is None:
+            client_id = f"syncline-publisher-{self._settings.publisher}"
+            self._catalog = CatalogClient(
+                self._log, self._topics.catalog, clock=self._clock, client_id=client_id
+            )
+        try:
+            return self._catalog.catch_up(timeout_s)
+        except TopicMissing:
+            raise TopicMissing(
+                f"there is no catalog {self._topics.catalog} at {self._settings.bootstrap_servers}: run "
+                "`syncline apply` first, or correct SYNCLINE_PREFIX or SYNCLINE_BOOTSTRAP_SERVERS"
+            ) from None
+        except LogUnavailable as error:
+            raise LogUnavailable(
+                f"the catalog could not be read from {self._settings.bootstrap_servers} in {timeout_s:g} s: {error}"
+            ) from None
+        finally:
+            # The contract of a view is read once: no connection is kept for it.
+            self._catalog.close()
+
+    def _attend(self, registered: ViewVersionRegistered, timeout_s: float) -> PublishedTopic:
+        known = self._published.get(registered.topic)
+        contract = contract_from_document(
+            json.loads(registered.contract), file="catalog", prefix=self._settings.prefix
+        )
+        if known is None:
+            found = self._log.describe_topic(registered.topic, timeout_s)
+            if found is None:
+                raise TopicMissing(
+                    f"there is no topic {registered.topic}: run `syncline apply` again to make it"
+                )
+            known = PublishedTopic(found.name, found.partitions, Timeline(self._settings.tie_memory_keys))
+        if known.partitions != contract.partitions:
+            raise TopicMismatch(
+                f"{registered.topic} has {known.partitions} partitions and its contract says {contract.partitions}: "
+                "keys would land in other partitions than consumers expect; restore the topic or register a new MAJOR"
+            )
+        self._published[registered.topic] = known
+        return known
+
+
+def _parsed(reference: str) -> ViewReference:
+    try:
+        parsed = parse_reference(reference)
+    except ValueError as error:
+        raise CatalogError(str(error)) from None
+    if parsed.feature is not None:
+        raise CatalogError(f"{reference} names a feature; a view is published whole: write {parsed.view}")
+    return parsed
+
+
+def _find(picture: Picture, wanted: ViewReference) -> ViewVersionRegistered:
+    if wanted.view not in picture.views:
+        raise CatalogError(f"the catalog has no view {wanted.view}: {nearest(wanted.view, picture.views)}")
+    if wanted.major is not None and wanted.minor is not None:
+        found = picture.version(wanted.view, Version(wanted.major, wanted.minor))
+    else:
+        found = picture.newest(wanted.view, wanted.major)
+    if found is None:
+        versions = ", ".join(str(version) for version in picture.views[wanted.view])
+        raise CatalogError(f"the catalog has no {wanted}; {wanted.view} has {versions}")
+    return found

@@ -1,0 +1,168 @@
+"""Rows one by one: whether each keeps its contract, its record key, and its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from syncline.contracts.encode import Encoder
+from syncline.contracts.model import Contract
+from syncline.contracts.rows import compile_rows
+from syncline.errors import Violation, WireError
+from syncline.publisher.event_times import event_time_us
+from syncline.publisher.terms import Window
+from syncline.wire.framing import prefix
+from syncline.wire.keys import KEY_BYTES_MAX, encode_key
+
+_KNOWN_KEYS_MAX = 100_000
+_ABSENT = object()
+
+
+@dataclass(slots=True)
+class Faulty:
+    """A row that breaks its contract. `key` is None where it has none."""
+
+    number: int
+    row: dict[str, Any]
+    key: bytes | None
+    violations: list[Violation]
+
+
+@dataclass(slots=True)
+class Judged:
+    """The rows that keep the contract, as columns, and those that do not."""
+
+    numbers: list[int] = field(default_factory=list)
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    times_us: list[int] = field(default_factory=list)
+    faulty: list[Faulty] = field(default_factory=list)
+
+
+class KnownKeys(dict[Any, bytes]):
+    """Entity keys by the join keys' values: streams name the same entities again and again."""
+
+    def __init__(self, *, single: bool) -> None:
+        self._single = single
+
+    def __missing__(self, values: Any) -> bytes:  # noqa: ANN401  a dict's own signature; one value or a tuple of them
+        """Encode the key, and remember it."""
+        key = encode_key([values] if self._single else list(values))
+        if len(self) >= _KNOWN_KEYS_MAX:
+            self.clear()
+        self[values] = key
+        return key
+
+
+class RowLane:
+    """Judges and encodes the rows of one view version."""
+
+    def __init__(self, contract: Contract, schema_id: int) -> None:
+        self._contract = contract
+        self._event_time = contract.event_time
+        self._check = compile_rows(contract)
+        self._encode = Encoder(contract).encode
+        self._prefix = prefix(schema_id)
+        self._has_defaults = any(feature.has_default for feature in contract.features)
+        self._key_names = [key.name for key in contract.keys]
+        self._values_of: Callable[[Mapping[str, Any]], Any] = itemgetter(*self._key_names)
+        self.known_keys = KnownKeys(single=len(self._key_names) == 1)
+
+    def judge(
+        self, rows: Iterable[Mapping[str, Any]], window: Window, passes: Callable[[Faulty], bool]
+    ) -> Judged:
+        """The verdict on each row: a mapping of the names of join keys, event time and features to their values.
+
+        `passes` says of a row that breaks its contract whether it is published all the same.
+        """
+        judged = Judged()
+        check, name, known_keys, values_of = self._check, self._event_time, self.known_keys, self._values_of
+        earliest_us, latest_us, has_defaults = window.earliest_us, window.latest_us, self._has_defaults
+        for number, given in enumerate(rows):
+            row = given
+            try:
+                time_us = given[name]
+                if has_defaults or type(time_us) is not int:
+                    row = check.complete(given)
+                    row[name] = time_us = event_time_us(time_us)
+                if not check(row) and earliest_us <= time_us <= latest_us:
+                    key = known_keys[values_of(row)]
+                    judged.numbers.append(number)
+                    judged.rows.append(row)
+                    judged.keys.append(key)
+                    judged.times_us.append(time_us)
+                    continue
+            except (LookupError, TypeError, ValueError, WireError):
+                pass  # The reason is found, and told in full, by `explain`.
+            faulty = self.explain(number, given, window)
+            if faulty.key is None or (faulty.violations and not passes(faulty)):
+                judged.faulty.append(faulty)
+            else:
+                judged.numbers.append(number)
+                judged.rows.append(faulty.row)
+                judged.keys.append(faulty.key)
+                judged.times_us.append(faulty.row[name])
+        return judged
+
+    def explain(self, number: int, given: Mapping[str, Any], window: Window) -> Faulty:
+        """Every rule that one row breaks."""
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"row {number} is a {type(given).__name__}; a row maps the names of join keys, event time and "
+                "features to their values"
+            )
+        row = self._check.complete(given)
+        violations: list[Violation] = []
+        time_us = row.get(self._event_time, _ABSENT)
+        row[self._event_time] = 0
+        if time_us is _ABSENT or time_us is None:
+            rule = "missing" if time_us is _ABSENT else "null"
+            violations.append(
+                Violation(self._event_time, rule, "allowed", "absence" if rule == "missing" else "null")
+            )
+        else:
+            try:
+                row[self._event_time] = event_time_us(time_us)
+            except ValueError as error:
+                violations.append(Violation(self._event_time, "type", str(error), _shown(time_us)))
+        found = list(self._check(row))
+        violations += found
+        if not violations:
+            violations += window.judge(row[self._event_time])
+        key, key_violation = self.key_of(row) if not _names(found, self._key_names) else (None, None)
+        if key_violation is not None:
+            violations.append(key_violation)
+        return Faulty(number, row, key, violations)
+
+    def key_of(self, row: Mapping[str, Any]) -> tuple[bytes | None, Violation | None]:
+        """The record key of a row whose join keys have passed the check, or why there is none."""
+        try:
+            return self.known_keys[self._values_of(row)], None
+        except WireError as error:
+            limit = f"a key of 1 to {KEY_BYTES_MAX} bytes that does not start with a zero byte ({error})"
+            shown = _shown(self._values_of(row))
+            return None, Violation(", ".join(self._key_names), "key", limit, shown)
+
+    def encode(
+        self, rows: Sequence[Mapping[str, Any]], times_us: Sequence[int], *, moved: bool
+    ) -> list[bytes]:
+        """The records' values; `moved` says that some event time is not the row's own."""
+        encode, framing = self._encode, self._prefix
+        if not moved:
+            return [encode(row, framing) for row in rows]
+        name = self._event_time
+        return [
+            encode(row if row[name] == time_us else {**row, name: time_us}, framing)
+            for row, time_us in zip(rows, times_us, strict=True)
+        ]
+
+
+def _names(violations: Sequence[Violation], names: Sequence[str]) -> bool:
+    return any(violation.feature in names for violation in violations)
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  as long as a violation may show

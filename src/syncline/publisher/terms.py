@@ -1,0 +1,63 @@
+"""What a view's contract asks of rows at this moment, and which broken rules a publisher can do something about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncline.clock import from_us
+from syncline.contracts.durations import format_duration
+from syncline.contracts.model import Contract
+from syncline.errors import Violation
+
+_EARLIEST_US = -(2**63)
+_TIME_RULES = frozenset(("late", "ahead"))
+_UNWRITABLE_RULES = frozenset(("type", "missing", "null", "unknown", "key"))
+"""Such a row has no entity, or no bytes that would say what the job meant: it cannot even be a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The event times that are neither late nor too far ahead, by the job's own clock; both ends included."""
+
+    earliest_us: int
+    latest_us: int
+    now_us: int
+    contract: Contract
+
+    @classmethod
+    def at(cls, contract: Contract, now_us: int) -> Window:
+        """The window of a contract at this moment."""
+        late = contract.late_arrival_us
+        earliest_us = _EARLIEST_US if late is None else now_us - late
+        return cls(earliest_us, now_us + contract.max_ahead_us, now_us, contract)
+
+    def judge(self, event_time_us: int) -> list[Violation]:
+        """Why an event time lies outside; empty when it does not."""
+        if event_time_us > self.latest_us:
+            limit = f"at most {format_duration(self.contract.max_ahead_us)} ahead of this job's clock"
+            return [Violation(self.contract.event_time, "ahead", limit, _shown(event_time_us))]
+        if event_time_us < self.earliest_us:
+            limit = f"at most {format_duration(self.contract.late_arrival_us or 0)} old by this job's clock"
+            return [Violation(self.contract.event_time, "late", limit, _shown(event_time_us))]
+        return []
+
+
+def must_raise(violations: Sequence[Violation], *, on_violation: str) -> bool:
+    """Whether a row with these violations stops the call, whatever becomes of the others.
+
+    `observe` covers feature rules only; a row without a key or without bytes can be neither published nor kept.
+    """
+    if on_violation == "raise":
+        return True
+    rules = {violation.rule for violation in violations}
+    if rules & _UNWRITABLE_RULES:
+        return True
+    return on_violation == "observe" and bool(rules & _TIME_RULES)
+
+
+def _shown(event_time_us: int) -> str:
+    try:
+        return from_us(event_time_us).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return str(event_time_us)

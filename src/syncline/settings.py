@@ -1,0 +1,74 @@
+"""Settings: one frozen slice a role. Read from `SYNCLINE_…` variables only where a role is started, never at import."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from syncline.errors import SettingsError
+
+
+class ConnectionSettings(BaseSettings):
+    """Where the cluster and the registry are. Every role that talks to them has these."""
+
+    model_config = SettingsConfigDict(env_prefix="SYNCLINE_", frozen=True, extra="ignore")
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """Kafka brokers, as `host:port,host:port`."""
+    registry_url: str = "http://127.0.0.1:8081"
+    """The schema registry's Confluent API. Credentials do not belong here."""
+    prefix: str = "syncline"
+    """What every topic's name begins with."""
+    client: dict[str, str | int] = Field(default_factory=dict)
+    """Passed through to librdkafka as it stands: `{"security.protocol": "SSL", …}` (JSON in the variable)."""
+
+    @classmethod
+    def load(cls, **given: object) -> Self:
+        """From the environment, with what is given here (and is not None) in its place.
+
+        Raises:
+            SettingsError: a setting has no valid value; all of them are named.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks each
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"SYNCLINE_{'_'.join(map(str, found['loc'])).upper()}: {found['msg']}"
+                for found in error.errors(include_input=False, include_url=False)
+            )
+            raise SettingsError(wrong) from None
+
+
+class PublisherSettings(ConnectionSettings):
+    """A publisher: a library inside a streaming job."""
+
+    publisher: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Its name: stable over restarts, unique among the jobs that publish the same view."""
+    on_violation: Literal["raise", "deadLetter", "observe"] = "raise"
+    busy_timeout_s: float = Field(default=30.0, ge=0)
+    """How long publish waits while the queue is full, before it raises PublisherBusy."""
+    flush_timeout_s: float = Field(default=60.0, gt=0)
+    delivery_timeout_s: float = Field(default=120.0, gt=0)
+    """After this an update without an answer is reported as unknown."""
+    heartbeat_interval_s: float = Field(default=5.0, gt=0)
+    tie_memory_keys: int = Field(default=100_000, ge=1)
+    """Of how many keys the last event time is remembered, so that ties are made distinct."""
+
+
+class AgentSettings(ConnectionSettings):
+    """An agent: a sidecar beside an inference service."""
+
+    subscription: str
+    """The subscription's name, or a YAML file that holds it."""
+    store: Path = Path("/var/lib/syncline")
+    instance: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Which of the consumer's replicas this is: stable over restarts, never a pod's random name."""
+    batch_rows: int = Field(default=20_000, ge=1)
+    batch_bytes: int = Field(default=16_000_000, ge=1)
+    poll_timeout_s: float = Field(default=0.1, gt=0)
+    report_interval_s: float = Field(default=5.0, gt=0)
+    stop_timeout_s: float = Field(default=1.5, gt=0)

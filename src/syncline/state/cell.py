@@ -1,0 +1,127 @@
+"""A cell: the current value of one entity in one view MAJOR, as the store keeps it.
+
+    offset      int64   where the winning record stands; breaks ties of event time, and is in no digest
+    guard       uint64  the cell's hash, shifted by the offset: one number that protects every byte of the cell
+    event_time  int64   microseconds since the epoch
+    deleted     uint8   1 for a tombstone
+    schema_id   uint32  0 for a tombstone
+    payload             the Avro body, without framing; empty for a tombstone
+
+The hash is xxh3_64 of key length, key, and everything from event_time on (promises.md, Digest).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from xxhash import xxh3_64_intdigest
+
+from syncline.errors import StoreCorrupt
+
+HEAD_BYTES = 29
+_BODY_START = 16
+_BODY = np.dtype([("event_time", "<i8"), ("deleted", "u1"), ("schema_id", "<u4")])
+_HEAD = np.dtype([("offset", "<i8"), ("guard", "<u8"), *_BODY.descr])
+_STRUCT = struct.Struct("<qQqBI")
+_PLACE = struct.Struct("<qQ")
+_KEY_LENGTH = [struct.pack("<H", length) for length in range(512)]
+_SPREAD = 0x9E3779B97F4A7C15
+"""An odd number: multiplying an offset by it spreads any change of the offset over the guard's bits."""
+_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell, unpacked and verified."""
+
+    event_time_us: int
+    offset: int
+    deleted: bool
+    schema_id: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CellHeads:
+    """The fixed parts of many cells, as columns."""
+
+    offsets: npt.NDArray[np.int64]
+    event_times_us: npt.NDArray[np.int64]
+    deleted: npt.NDArray[np.bool_]
+    hashes: npt.NDArray[np.uint64]
+
+
+def pack_cells(
+    keys: Sequence[bytes],
+    *,
+    event_times_us: npt.NDArray[np.int64],
+    offsets: npt.NDArray[np.int64],
+    deleted: npt.NDArray[np.bool_],
+    schema_ids: npt.NDArray[np.int64],
+    payloads: Sequence[bytes],
+) -> tuple[list[bytes], npt.NDArray[np.uint64]]:
+    """(packed cells, their hashes), row by row."""
+    heads = np.empty(len(keys), _BODY)
+    heads["event_time"] = event_times_us
+    heads["deleted"] = deleted
+    heads["schema_id"] = schema_ids
+    packed, size = heads.tobytes(), _BODY.itemsize
+    bodies = [
+        packed[start : start + size] + payload
+        for start, payload in zip(range(0, len(packed), size), payloads, strict=True)
+    ]
+    lengths = _KEY_LENGTH
+    hashes = np.fromiter(
+        [xxh3_64_intdigest(lengths[len(key)] + key + body) for key, body in zip(keys, bodies, strict=True)],
+        np.uint64,
+        len(bodies),
+    )
+    places = np.empty(len(keys), np.dtype([("offset", "<i8"), ("guard", "<u8")]))
+    places["offset"] = offsets
+    places["guard"] = hashes + offsets.astype(np.uint64) * np.uint64(_SPREAD)
+    front = places.tobytes()
+    cells = [
+        front[start : start + _BODY_START] + body
+        for start, body in zip(range(0, len(front), _BODY_START), bodies, strict=True)
+    ]
+    return cells, hashes
+
+
+def cell_heads(cells: Sequence[bytes]) -> CellHeads:
+    """The fixed parts of packed cells. Nothing is verified: a wrong byte shows when the cell is read."""
+    heads = np.frombuffer(b"".join([cell[:HEAD_BYTES] for cell in cells]), _HEAD)
+    offsets = heads["offset"]
+    return CellHeads(
+        offsets=offsets,
+        event_times_us=heads["event_time"],
+        deleted=heads["deleted"] != 0,
+        hashes=heads["guard"] - offsets.astype(np.uint64) * np.uint64(_SPREAD),
+    )
+
+
+def unpack_cell(key: bytes, packed: bytes) -> Cell:
+    """The cell of this key, with every byte verified (P5).
+
+    Raises:
+        StoreCorrupt: a byte is not what was written, or the cell belongs to another key.
+    """
+    if len(packed) < HEAD_BYTES:
+        raise StoreCorrupt(f"a cell has {len(packed)} bytes, fewer than its head of {HEAD_BYTES}")
+    offset, guard, event_time_us, deleted, schema_id = _STRUCT.unpack_from(packed)
+    if cell_hash(key, packed) != (guard - offset * _SPREAD) & _MASK:
+        raise StoreCorrupt("a cell's checksum does not match its bytes")
+    return Cell(event_time_us, offset, bool(deleted), schema_id, packed[HEAD_BYTES:])
+
+
+def cell_hash(key: bytes, packed: bytes) -> int:
+    """The cell's hash, computed from its bytes: what the digest sums."""
+    return xxh3_64_intdigest(_KEY_LENGTH[len(key)] + key + packed[_BODY_START:])
+
+
+def key_buckets(keys: Sequence[bytes]) -> npt.NDArray[np.uint8]:
+    """The sub-digest that each key belongs to: the low byte of its own hash."""
+    return np.fromiter([xxh3_64_intdigest(key) & 0xFF for key in keys], np.uint8, len(keys))

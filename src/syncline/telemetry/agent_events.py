@@ -1,0 +1,80 @@
+"""What can happen to an agent: each happening has one name, and one place that says what becomes of it.
+
+Call sites only announce. Counts are kept here too, for the agent's reports. No keys, no values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from syncline.telemetry.logging import logger
+
+if TYPE_CHECKING:
+    from syncline.wire.dead_letters import Reason
+
+
+class AgentEvents:
+    """Announces what happens to one agent."""
+
+    def __init__(self, agent: str) -> None:
+        self._log = logger(agent=agent)
+        self.applied_rows = 0
+        self.dead_letters = 0
+        self.late_updates_skipped: Counter[str] = Counter()
+        self.violations: Counter[tuple[str, str, str]] = Counter()
+        """(view version, feature, rule) → count."""
+
+    def state_changed(self, before: str, after: str, reason: str) -> None:
+        """The agent went from one state to another."""
+        self._log.info("agent_state_changed", before=before, after=after, reason=reason)
+
+    def log_unavailable(self, message: str) -> None:
+        """Kafka cannot be reached; the agent keeps trying."""
+        self._log.warning("log_unavailable", message=message)
+
+    def release_active(self, bundle: str, release: int, epoch: int) -> None:
+        """A release is served from now on."""
+        self._log.info("release_active", bundle=bundle, release=release, epoch=epoch)
+
+    def releases_waiting(self, bundle: str, active: int, newest: int) -> None:
+        """A newer release than the active one stands in the catalog."""
+        self._log.info("releases_waiting", bundle=bundle, active=active, newest=newest)
+
+    def batch_applied(self, view: str, *, rows: int, written: int) -> None:
+        """Rows were folded; those that were not written came too late for their key."""
+        self.applied_rows += rows
+        if rows > written:
+            self.late_updates_skipped[view] += rows - written
+
+    def rejected(self, topic: str, partition: int, reasons: list[Reason]) -> None:
+        """Rows went to the dead letters, and were acknowledged there."""
+        self.dead_letters += len(reasons)
+        for reason in reasons:
+            self.violations[reason.view_version, reason.feature, reason.rule] += 1
+        rules = Counter(reason.rule for reason in reasons)
+        self._log.warning("dead_lettered", topic=topic, partition=partition, rules=dict(rules))
+
+    def observed(self, view_version: str, feature: str, rule: str, count: int) -> None:
+        """Rows that break a rule were folded all the same, as their contract says; they are served INVALID."""
+        self.violations[view_version, feature, rule] += count
+
+    def held(self, topic: str, partition: int, reason: str) -> None:
+        """A partition does not go on."""
+        self._log.error("partition_held", topic=topic, partition=partition, reason=reason)
+
+    def released(self, topic: str, partition: int) -> None:
+        """A held partition goes on."""
+        self._log.info("partition_released", topic=topic, partition=partition)
+
+    def reader_rebuilt(self, reason: str) -> None:
+        """The client was thrown away and made anew."""
+        self._log.warning("log_reader_rebuilt", reason=reason)
+
+    def store_full(self, message: str) -> None:
+        """Nothing could be written; the agent waits for room."""
+        self._log.error("store_full", message=message)
+
+    def stopped(self, *, clean: bool) -> None:
+        """The agent has ended."""
+        self._log.info("agent_stopped", clean=clean, applied_rows=self.applied_rows)

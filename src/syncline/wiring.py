@@ -1,0 +1,96 @@
+"""The only place that joins settings, roles and adapters. Adapters are imported when they are needed, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from syncline import publisher, reader
+from syncline.clock import Clock, SystemClock
+from syncline.settings import AgentSettings, ConnectionSettings, PublisherSettings
+from syncline.wire.topics import Topics
+
+if TYPE_CHECKING:
+    from syncline.agent.agent import Agent
+    from syncline.ports.log import Log
+    from syncline.ports.registry import Registry
+    from syncline.ports.store import Store
+
+
+def open_log(settings: ConnectionSettings) -> Log:
+    """The Kafka cluster of the settings; nothing is connected yet.
+
+    `embedded://host:port` means the embedded broker that another process runs, as the demo does.
+    """
+    if settings.bootstrap_servers.startswith("embedded://"):
+        from syncline.adapters.embedded.log import EmbeddedLog, RemoteBroker
+
+        broker = RemoteBroker(settings.bootstrap_servers.removeprefix("embedded://"))
+        return EmbeddedLog(broker, client=settings.client)
+    from syncline.adapters.kafka.log import KafkaLog
+
+    return KafkaLog(settings.bootstrap_servers, client=settings.client)
+
+
+def open_registry(settings: ConnectionSettings) -> Registry:
+    """The schema registry of the settings; nothing is connected yet."""
+    from syncline.adapters.registry import ConfluentRegistry
+
+    return ConfluentRegistry(settings.registry_url)
+
+
+def open_store(path: Path, *, read_only: bool = False) -> Store:
+    """The store in this folder, made if an agent opens it for the first time.
+
+    Raises:
+        StoreMissing: there is none, and it is opened to read only.
+        StoreBusy: another process writes it.
+        StoreCorrupt: it is not what was written.
+    """
+    from syncline.adapters.lmdb.store import LmdbStore
+
+    return LmdbStore.open(path, create=not read_only, read_only=read_only)
+
+
+def make_agent(
+    settings: AgentSettings,
+    *,
+    consumer: str,
+    store: Store,
+    stopped: Callable[[], bool],
+    wait: Callable[[float], object],
+) -> Agent:
+    """An agent for a consumer, on Kafka."""
+    from syncline.agent.agent import Agent, Ports
+
+    ports = Ports(open_log(settings), store, SystemClock())
+    return Agent(ports, settings=settings, consumer=consumer, stopped=stopped, wait=wait)
+
+
+class Publisher(publisher.Publisher):
+    """Publishes feature updates, checked against their contract before they leave. See `syncline.publisher`."""
+
+    @classmethod
+    def from_env(cls, **settings: object) -> Self:
+        """A publisher as the `SYNCLINE_…` variables say, with what is given here in their place.
+
+        Raises:
+            SettingsError: a setting is missing or wrong.
+            LogUnavailable: no broker answered.
+            TopicMissing: nothing has been applied to this cluster yet.
+        """
+        loaded = PublisherSettings.load(**settings)
+        return cls(open_log(loaded), settings=loaded, clock=SystemClock(), topics=Topics(loaded.prefix))
+
+
+class FeatureReader(reader.FeatureReader):
+    """Hands out model inputs from an agent's store, in process. See `syncline.reader`."""
+
+    def __init__(self, store: str | Path, *, clock: Clock | None = None) -> None:
+        """`store` is the folder that the agent writes.
+
+        Raises:
+            StoreMissing: there is no store in this folder.
+        """
+        super().__init__(open_store(Path(store), read_only=True), clock=clock or SystemClock())

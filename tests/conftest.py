@@ -1,0 +1,126 @@
+"""Fixtures that every test may ask for. The real stack starts once, when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from tests.stack.stack import Stack, choose_kind
+
+from syncline.adapters.embedded.broker import EmbeddedBroker
+from syncline.adapters.embedded.registry import EmbeddedRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.stack.stack import KafkaServer
+
+_STACK = pytest.StashKey[Stack]()
+_NOT_RUN = pytest.StashKey[list[str]]()
+_NEEDS_REAL = "needs the real Kafka and registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An embedded broker with an embedded registry."""
+
+    broker: EmbeddedBroker
+    registry: EmbeddedRegistry
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Host and port for clients."""
+        return self.broker.bootstrap_servers
+
+    @property
+    def registry_url(self) -> str:
+        """The root of the registry's API."""
+        return self.registry.url
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known."""
+    config.addinivalue_line("markers", "real: needs the real Kafka and registry, not the embedded ones")
+    config.stash[_NOT_RUN] = []
+
+
+def _chosen(config: pytest.Config) -> Stack:
+    """The session's stack, chosen once and not started."""
+    if _STACK not in config.stash:
+        config.stash[_STACK] = Stack(*choose_kind())
+    return config.stash[_STACK]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch what the real stack needs before the first test, as a test's time limit is not for downloads."""
+    if session.config.option.collectonly:
+        return
+    if any(item.get_closest_marker("real") or "stack" in item.fixturenames for item in session.items):
+        _chosen(session.config).fetch()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a `real` test where only the embedded parts are; under CI that is a failure."""
+    if item.get_closest_marker("real") is None:
+        return
+    stack = _chosen(item.config)
+    if stack.is_real:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{_NEEDS_REAL}, and here is only the {stack.description}", pytrace=False)
+    item.config.stash[_NOT_RUN].append(item.nodeid)
+    pytest.skip(f"{_NEEDS_REAL}: {stack.reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which stack was used, and what could not be tested."""
+    if _STACK not in config.stash:
+        return
+    terminalreporter.section("stack")
+    terminalreporter.line(config.stash[_STACK].description)
+    not_run = config.stash[_NOT_RUN]
+    if not_run:
+        terminalreporter.line(f"NOT TESTED, as it {_NEEDS_REAL} ({len(not_run)} tests):", red=True, bold=True)
+        for nodeid in not_run:
+            terminalreporter.line(f"  {nodeid}", red=True)
+        terminalreporter.line("Install Java 17 and Maven, or start a container engine, to run them.")
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The broker and registry of this session, started on first use; real ones wherever they can be had."""
+    with _chosen(request.config) as started:
+        yield started
+
+
+@pytest.fixture
+def kafka(stack: Stack) -> Iterator[KafkaServer]:
+    """The real broker, to stop, kill and freeze; it is up again for the next test. Only for `real` tests."""
+    assert stack.kafka is not None, "mark the test with `real`"
+    yield stack.kafka
+    stack.kafka.resume()
+    stack.kafka.start()
+
+
+@pytest.fixture
+def registry_url(stack: Stack) -> str:
+    """The root of the session's registry."""
+    return stack.registry_url
+
+
+@pytest.fixture
+def embedded() -> Iterator[Embedded]:
+    """A fresh embedded broker and registry, for this test alone."""
+    with EmbeddedBroker.start() as broker, EmbeddedRegistry.start() as registry:
+        yield Embedded(broker, registry)
+
+
+@pytest.fixture
+def prefix(request: pytest.FixtureRequest) -> str:
+    """Begins names of topics and subjects that belong to this test alone, as tests share one broker."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"{name[:40]}-{uuid4().hex[:8]}-"

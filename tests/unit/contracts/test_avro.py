@@ -1,0 +1,223 @@
+"""The Avro form of a contract, its hash, and schemas that must not be decoded."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import avro.schema
+import fastavro
+import pytest
+from hypothesis import given, settings
+from tests.unit.contracts import generated
+
+from syncline.contracts.avro import avro_name, avro_schema, avro_text, contract_hash, refuse_unsafe
+from syncline.contracts.fields import wire_fields
+from syncline.contracts.model import Contract, Feature, FeatureType, JoinKey, OnViolation, Version, WhenStale
+
+D = FeatureType
+DELAY = Contract(
+    "airport_delay",
+    Version(1, 3),
+    "ops",
+    (JoinKey("airport", D.STRING),),
+    "event_time",
+    (
+        Feature("mean", D.DOUBLE, required=False, minimum=-120.0, exclusive_maximum=3000.0, unit="min"),
+        Feature("flights", D.INT, required=False, has_default=True, default=0, redact=True),
+        Feature("kind", D.STRING, required=True, allowed=("A", "B")),
+        Feature("seen", D.BOOLEAN, required=False, has_default=True, default=None),
+    ),
+    "syncline.features.airport_delay.v1",
+)
+
+
+def test_the_schema_carries_units_and_limits() -> None:
+    """Every field says its unit and limits, the record says contract, version and hash."""
+    assert avro_schema(DELAY) == {
+        "type": "record",
+        "name": "airport_delay",
+        "namespace": "syncline.features.v1",
+        "fields": [
+            {"name": "airport", "type": "string"},
+            {"name": "event_time", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+            {
+                "name": "mean",
+                "type": ["null", "double"],
+                "syncline.unit": "min",
+                "syncline.minimum": -120.0,
+                "syncline.exclusiveMaximum": 3000.0,
+                "syncline.finite": True,
+            },
+            {"name": "flights", "type": ["int", "null"], "default": 0, "syncline.redact": True},
+            {"name": "kind", "type": "string", "syncline.enum": ["A", "B"]},
+            {"name": "seen", "type": ["null", "boolean"], "default": None},
+        ],
+        "syncline.contract": "airport_delay",
+        "syncline.version": "1.3",
+        "syncline.hash": contract_hash(DELAY),
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(generated.contracts())
+def test_every_contract_gives_a_schema_that_others_accept(contract: Contract) -> None:
+    """Both fastavro and Apache's own library accept the schema, defaults and attributes; ours reads it as safe."""
+    text = avro_text(contract)
+
+    parsed = avro.schema.parse(text)
+    assert parsed.fullname == avro_name(contract)
+    fastavro.parse_schema(json.loads(text))
+    assert refuse_unsafe(json.loads(text)) == []
+    assert [field.name for field in wire_fields(text)][-len(contract.features) :] == [
+        f.name for f in contract.features
+    ]
+
+
+def test_equal_contracts_give_the_same_text() -> None:
+    """The registered text is deterministic: another process with another hash seed gives the same."""
+    program = (
+        "from syncline.contracts.avro import avro_text; from tests.unit.contracts.test_avro import DELAY;"
+        "print(avro_text(DELAY), end='')"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert texts == {avro_text(DELAY)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"owner": "others"},
+        {"description": "words"},
+        {"status": "deprecated"},
+        {"end_of_support": date(2030, 1, 1)},
+        {"version": Version(1, 3, 9)},
+        {"retention_us": 1},
+        {"document": {"tags": ["x"]}},
+        {"keys": (JoinKey("airport", D.STRING, "words"),)},
+        {"features": (replace(DELAY.features[0], description="words"), *DELAY.features[1:])},
+    ],
+)
+def test_what_says_nothing_about_messages_is_no_new_schema(change: dict[str, Any]) -> None:
+    """A new description, owner, date or patch number gives the same schema and hash."""
+    assert avro_text(replace(DELAY, **change)) == avro_text(DELAY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": Version(1, 4)},
+        {"view": "airport_delays"},
+        {"keys": (JoinKey("airport", D.LONG),)},
+        {"partitions": 7},
+        {"max_age_us": 1},
+        {"max_ahead_us": 1},
+        {"late_arrival_us": 1},
+        {"on_violation": OnViolation.HALT},
+        {"when_stale": WhenStale.NULL},
+        *(
+            {"features": (replace(DELAY.features[0], **feature), *DELAY.features[1:])}
+            for feature in (
+                {"name": "median"},
+                {"type": D.FLOAT},
+                {"required": True},
+                {"has_default": True, "default": 1.0},
+                {"minimum": -119.0},
+                {"minimum": None},
+                {"exclusive_maximum": None, "maximum": 3000.0},
+                {"unit": "s"},
+                {"finite": False},
+                {"redact": True},
+            )
+        ),
+    ],
+)
+def test_what_decides_over_a_message_is_in_the_hash(change: dict[str, Any]) -> None:
+    """Anything that a verdict or a model input depends on gives another hash."""
+    assert contract_hash(replace(DELAY, **change)) != contract_hash(DELAY)
+
+
+def test_the_name_stays_within_a_major() -> None:
+    """All MINORs of a MAJOR share the record's full name, which Avro needs to read one with the other."""
+    assert avro_name(replace(DELAY, version=Version(1, 9))) == avro_name(DELAY)
+    assert avro_name(replace(DELAY, version=Version(2, 0))) != avro_name(DELAY)
+
+
+def test_an_older_row_reads_under_a_minor_with_a_new_default() -> None:
+    """A feature added with a default is readable from rows written before it, as Avro's BACKWARD rule asks."""
+    newer = replace(
+        DELAY,
+        version=Version(1, 4),
+        features=(*DELAY.features, Feature("late", D.DOUBLE, required=False, has_default=True, default=1.5)),
+    )
+    old, new = (fastavro.parse_schema(avro_schema(contract)) for contract in (DELAY, newer))
+    target = io.BytesIO()
+    row = {"airport": "EWR", "event_time": 1, "mean": None, "flights": 3, "kind": "A", "seen": True}
+    fastavro.schemaless_writer(target, old, row)
+
+    read = fastavro.schemaless_reader(io.BytesIO(target.getvalue()), old, new)
+
+    assert read["late"] == 1.5
+
+
+def record(*fields: Any) -> dict[str, Any]:
+    """A record schema of fields of these types."""
+    return {
+        "type": "record",
+        "name": "r",
+        "fields": [{"name": f"f{n}", "type": kind} for n, kind in enumerate(fields)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        (record("long", ["null", "r"]), "contains it"),
+        (record({"type": "array", "items": "r"}), "contains it"),
+        (record({"type": "array", "items": "null"}), "take no bytes"),
+        (record({"type": "array", "items": {"type": "record", "name": "e", "fields": []}}), "take no bytes"),
+        (record({"type": "array", "items": {"type": "fixed", "name": "e", "size": 0}}), "take no bytes"),
+        (record({"type": "map", "values": {"type": "array", "items": "null"}}), "take no bytes"),
+        (record({"type": "array", "items": "long"}), "`f0` has the type"),
+        (record("bytes"), "`f0` has the type bytes"),
+        (record({"type": "int", "logicalType": "date"}), "`f0` has the type"),
+        (record({"type": "int", "logicalType": "timestamp-micros"}), "`f0` has the type"),
+        (record({"type": "bytes", "logicalType": "decimal", "precision": 4}), "`f0` has the type"),
+        (record(["null", "long", "string"]), "`f0` has the type"),
+        (record(["null", "null"]), "`f0` has the type"),
+        (record([]), "`f0` has the type"),
+        (record(7), "has no type"),
+        ("long", "no record"),
+        ({"type": "record", "name": "r"}, "has no fields"),
+        ([], "no record"),
+        (None, "has no type"),
+        ({"type": "record", "name": "r", "fields": [1]}, "is no mapping"),
+    ],
+)
+def test_unsafe_schemas_are_refused_with_a_reason(schema: Any, reason: str) -> None:
+    """Recursion, items of no bytes, and types that no contract states are refused, whatever the schema is."""
+    assert reason in "; ".join(refuse_unsafe(schema))
+
+
+def test_a_deeply_nested_schema_is_refused() -> None:
+    """A schema that is nested without end is refused after a bounded depth."""
+    schema: Any = "long"
+    for _ in range(500):
+        schema = {"type": "array", "items": schema}
+
+    assert "nested" in "; ".join(refuse_unsafe(schema))
