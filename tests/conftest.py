@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from tests.stack.stack import Stack, choose_kind
+from tests.stack.stack import Stack, StackError, choose_kind
 
 from syncline.adapters.embedded.broker import EmbeddedBroker
 from syncline.adapters.embedded.registry import EmbeddedRegistry
@@ -60,7 +60,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     if any(item.get_closest_marker("real") or "stack" in item.fixturenames for item in session.items):
-        _chosen(session.config).fetch()
+        try:
+            _chosen(session.config).fetch()
+        except StackError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -75,7 +75,7 @@ class Violation:
 
     def __str__(self) -> str:
         """Say which feature broke which rule, and how."""
-        return f"{self.feature}: {self.rule}: {self.value} is not {self.limit}"
+        return f"{self.feature or 'record'}: {self.rule}: {self.value}, expected {self.limit}"
 
 
 class SynclineError(Exception):

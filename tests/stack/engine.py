@@ -125,7 +125,7 @@ class ContainerKafka(_ContainerServer):
             KAFKA_BROKER_HEARTBEAT_INTERVAL_MS="500",
             KAFKA_HEAP_OPTS="-Xmx256m",
         )
-        container.ports = {_BROKER_PORT: (LOOPBACK, self.port)}
+        container.ports = {f"{_BROKER_PORT}/tcp": (LOOPBACK, self.port)}
         super().__init__(
             f"apache/kafka:{KAFKA_VERSION}",
             container,
@@ -142,7 +142,7 @@ class ContainerApicurio(_ContainerServer):
         container = DockerContainer(f"apicurio/apicurio-registry:{APICURIO_VERSION}").with_envs(
             APICURIO_DATASOURCE_URL="jdbc:h2:file:/tmp/schemas",
         )
-        container.ports = {_REGISTRY_PORT: (LOOPBACK, self.port)}
+        container.ports = {f"{_REGISTRY_PORT}/tcp": (LOOPBACK, self.port)}
         super().__init__(
             f"apicurio/apicurio-registry:{APICURIO_VERSION}",
             container,

@@ -28,14 +28,12 @@ def demo(context: click.Context, *, bootstrap_servers: str | None, registry: str
         return
     if (bootstrap_servers is None) != (registry is None):
         raise click.UsageError("--bootstrap-servers and --registry belong together")
-    from rich.console import Console
-
     from syncline.clock import SystemClock
     from syncline.demo.screen import Screen
     from syncline.demo.story import run_demo
 
     run_demo(
-        screen=Screen(Console()),
+        screen=Screen.standard(),
         clock=SystemClock(),
         bootstrap_servers=bootstrap_servers,
         registry_url=registry,
@@ -56,8 +54,6 @@ def publish(*, rate: int, rounds: int, settings: ConnectionSettings) -> None:
     import signal
     import threading
 
-    from rich.console import Console
-
     from syncline.clock import SystemClock
     from syncline.demo.player import play
     from syncline.demo.screen import Screen
@@ -67,7 +63,7 @@ def publish(*, rate: int, rounds: int, settings: ConnectionSettings) -> None:
         signal.signal(number, lambda *_: stop.set())
     play(
         settings,
-        screen=Screen(Console()),
+        screen=Screen.standard(),
         clock=SystemClock(),
         rate=rate,
         rounds=rounds,

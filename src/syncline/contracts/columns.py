@@ -117,8 +117,8 @@ def _judge(rule: _Rule, column: pa.Array) -> npt.NDArray[np.bool_] | None:
 
 def _ask_type(rule: _Rule, column: pa.Array) -> None:
     wanted = ARROW_TYPES[rule.type]
-    if column.type != wanted and not (
-        rule.type is FeatureType.LONG
-        and column.type == pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None)
-    ):
+    is_event_time = (
+        rule.type is FeatureType.LONG and pa.types.is_timestamp(column.type) and column.type.unit == "us"
+    )
+    if column.type != wanted and not is_event_time:
         raise WireError(f"column `{rule.name}` is {column.type}, not {wanted}")

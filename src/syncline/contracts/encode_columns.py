@@ -98,11 +98,12 @@ def _write(
     elif field.type is FeatureType.BOOLEAN:
         target[positions] = booleans(column)
     elif field.type.is_floating:
-        values = np.ascontiguousarray(numbers(column, NUMPY_TYPES[field.type]))
-        width = values.itemsize
-        octets = values.view(np.uint8).reshape(-1, width)
-        for offset in range(width):
-            target[positions + offset] = octets[:, offset]
+        values = numbers(column, NUMPY_TYPES[field.type])
+        # The target seen as numbers of this type that begin at every byte: one assignment writes them all.
+        windows: npt.NDArray[Any] = np.ndarray(
+            (max(len(target) - values.itemsize + 1, 0),), values.dtype, target.data, 0, (1,)
+        )
+        windows[positions] = values
     else:
         _write_varints(zigzag(numbers(column, NUMPY_TYPES[field.type])), target, positions)
 

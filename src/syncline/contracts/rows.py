@@ -65,7 +65,9 @@ class RowCheck:
             )
         elif not _within(event_time, EVENT_TIMES):
             found.append(
-                Violation(self._contract.event_time, "range", "in the years 1 to 9999", _shown(event_time))
+                Violation(
+                    self._contract.event_time, "range", "a time in the years 1 to 9999", _shown(event_time)
+                )
             )
         for feature in self._contract.features:
             found += _judge(feature, row.get(feature.name, _ABSENT))
@@ -73,7 +75,7 @@ class RowCheck:
             if name not in self._names and name != self._contract.event_time:
                 found.append(
                     Violation(
-                        _shown_name(name), "unknown", f"a feature of {self._contract.reference}", "the name"
+                        _shown_name(name), "unknown", f"a feature of {self._contract.reference}", "this name"
                     )
                 )
         return found
@@ -86,9 +88,9 @@ def compile_rows(contract: Contract) -> RowCheck:
 
 def _judge_key(key: JoinKey, value: object) -> Iterator[Violation]:
     if value is _ABSENT:
-        yield Violation(key.name, "missing", "allowed", "absence")
+        yield Violation(key.name, "missing", "a value", "nothing")
     elif value is None:
-        yield Violation(key.name, "null", "allowed", "null")
+        yield Violation(key.name, "null", "a value", "null")
     elif not _has_type(key.type, value):
         yield Violation(key.name, "type", _A_TYPE[key.type], _shown(value))
     elif value == "":
@@ -97,11 +99,11 @@ def _judge_key(key: JoinKey, value: object) -> Iterator[Violation]:
 
 def _judge(feature: Feature, value: object) -> Iterator[Violation]:
     if value is _ABSENT:
-        yield Violation(feature.name, "missing", "allowed", "absence")
+        yield Violation(feature.name, "missing", "a value", "nothing")
         return
     if value is None:
         if feature.required:
-            yield Violation(feature.name, "null", "allowed", "null")
+            yield Violation(feature.name, "null", "a value", "null")
         return
     shown = "a redacted value" if feature.redact else _shown(value)
     if not _has_type(feature.type, value):
@@ -115,7 +117,7 @@ def _judge_limits(feature: Feature, value: Any, shown: str) -> Iterator[Violatio
         # Judged as it will be on the wire.
         value = as_float32(value) if feature.type is FeatureType.FLOAT else float(value)
         if feature.finite and not math.isfinite(value):
-            yield Violation(feature.name, "finite", "finite", shown)
+            yield Violation(feature.name, "finite", "a finite number", shown)
         if math.isnan(value) or (feature.finite and math.isinf(value)):
             return
     for rule, sign, limit, keeps in (

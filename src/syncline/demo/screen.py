@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+PLAIN_WIDTH = 160
 LINES_EVERY = 4
 """Without a terminal: how many lines of progress a step prints at most, the last one included."""
 
@@ -28,6 +29,12 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._step = 0
+
+    @classmethod
+    def standard(cls) -> Screen:
+        """This process's output: as wide as the terminal, or as wide as its tables where there is none."""
+        console = Console(highlight=False)
+        return cls(console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH))
 
     def step(self, text: str) -> None:
         """A new chapter."""

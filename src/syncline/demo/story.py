@@ -241,7 +241,7 @@ class Demo:
         )
         ages = row.ages
         self._screen.table(
-            [("feature", ""), ("value", "right"), ("status", ""), ("age", "right"), ("from", "")],
+            [("feature", ""), ("value", "right"), ("status", ""), ("age", "right"), ("record (partition:offset)", "")],
             [
                 (name, _text(value), str(row.statuses[name]), _age(ages[name]), _source(row, name))
                 for name, value in row.values.items()
@@ -349,4 +349,4 @@ def _source(row: ModelInput, name: str) -> str:
     source = row.sources[name.split("__", maxsplit=1)[0]]
     if source.offset is None:
         return "-"
-    return f"{source.reference} partition {source.partition} offset {source.offset}"
+    return f"{source.reference} {source.partition}:{source.offset}"

@@ -5,7 +5,7 @@ Imported only where the job hands in Arrow or pandas, or has them: pyarrow is an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from syncline.contracts.arrow import ARROW_TYPES, text_bytes, text_ends
 from syncline.contracts.columns import compile_columns
 from syncline.contracts.encode_columns import ColumnEncoder
 from syncline.contracts.model import Contract, FeatureType
+from syncline.publisher.event_times import event_time_us
 from syncline.publisher.row_lane import KnownKeys
 from syncline.publisher.terms import Window
 from syncline.wire.framing import prefix
@@ -26,7 +27,15 @@ BATCH_ROWS = 20_000
 """Rows that are judged and encoded at a time: enough to spread the cost of a column, few enough to stay in cache."""
 
 _EMPTY = object()
-_Cast = tuple[str, pa.DataType]
+_PYTHON_TYPES = {
+    FeatureType.BOOLEAN: frozenset((bool, type(None))),
+    FeatureType.INT: frozenset((int, type(None))),
+    FeatureType.LONG: frozenset((int, type(None))),
+    FeatureType.FLOAT: frozenset((float, int, type(None))),
+    FeatureType.DOUBLE: frozenset((float, int, type(None))),
+    FeatureType.STRING: frozenset((str, type(None))),
+}
+"""What a row may hold for each type; anything else is judged row by row, and may pass there."""
 
 
 @dataclass(slots=True)
@@ -49,6 +58,30 @@ class ColumnLane:
         self._types = {key.name: key.type for key in contract.keys}
         self._types |= {feature.name: feature.type for feature in contract.features}
         self._defaults = {f.name: f.default if f.has_default else _EMPTY for f in contract.features}
+
+    def from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch | None:
+        """Rows as columns; None where a row has more, less or other than the contract says: look at each.
+
+        Turning rows into columns and encoding those takes less than half the time of encoding rows.
+        """
+        name = self._contract.event_time
+        columns: dict[str, pa.Array] = {}
+        try:
+            if set(map(len, rows)) != {len(self._types) + 1}:
+                return None
+            times = [row[name] for row in rows]
+            if set(map(type, times)) != {int}:
+                times = [event_time_us(value) for value in times]
+            columns[name] = pa.array(times, pa.int64())
+            for column, kind in self._types.items():
+                values = [row[column] for row in rows]
+                if not _PYTHON_TYPES[kind].issuperset(map(type, values)):
+                    return None
+                columns[column] = pa.array(values, ARROW_TYPES[kind])
+        except (LookupError, TypeError, ValueError, OverflowError, pa.ArrowException):
+            # What is wrong, and in which row, is found row by row.
+            return None
+        return pa.RecordBatch.from_pydict(columns)
 
     def judge(self, given: pa.RecordBatch, window: Window, *, whole_floats: bool) -> JudgedColumns | None:
         """The verdict on a batch; None where its columns are not such as can be judged whole: look at each row.

@@ -49,29 +49,44 @@ class Timeline:
         result = list(times_us)
         moved = False
         with self._lock:
-            recent, bumps = self._recent, self._bumps
+            recent = self._recent
             for row, key in enumerate(keys):
                 given = result[row]
                 last = recent.get(key)
-                if last is None:
-                    last = self._former.get(key)
-                    if len(recent) >= self._half:
-                        self._forget(key)
-                        recent, bumps = self._recent, self._bumps
-                    if last is None:
-                        recent[key] = given
-                        continue
-                    recent[key] = last
-                if given > last:
+                if last is not None and given > last and not self._bumps:
                     recent[key] = given
-                    if bumps:
-                        bumps.pop(key, None)
-                elif given >= last - bumps.get(key, 0):
-                    # As old as what was last given for the key, or amid the microseconds that ties were moved to.
-                    recent[key] = result[row] = last + 1
-                    bumps[key] = last + 1 - given
-                    moved = True
+                    continue
+                result[row] = self._next(key, given)
+                moved = moved or result[row] != given
+                recent = self._recent
         return result, moved
+
+    def move(self, key: bytes, time_us: int) -> int:
+        """The event time to publish for one update."""
+        with self._lock:
+            return self._next(key, time_us)
+
+    def _next(self, key: bytes, given: int) -> int:
+        last = self._recent.get(key)
+        if last is None:
+            last = self._former.get(key)
+            if len(self._recent) >= self._half:
+                self._forget(key)
+            if last is None:
+                self._recent[key] = given
+                return given
+            self._recent[key] = last
+        bumps = self._bumps
+        if given > last:
+            self._recent[key] = given
+            bumps.pop(key, None)
+            return given
+        if given < last - bumps.get(key, 0):
+            return given
+        # As old as what was last given for the key, or amid the microseconds that ties were moved to.
+        self._recent[key] = last + 1
+        bumps[key] = last + 1 - given
+        return last + 1
 
     def record(self, count: int, largest_us: int) -> None:
         """Note that `count` updates were queued, the largest event time among them being `largest_us`."""

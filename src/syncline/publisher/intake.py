@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from syncline.publisher.column_lane import ColumnLane, JudgedColumns
 
 _PARCEL_ROWS = 20_000
+_COLUMNS_ROWS_MIN = 200
+"""Fewer rows are done one by one: a batch of columns has a price of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class Intake:
         self._schema_id = schema_id
         self._observes = on_violation == "observe"
         self.row_lane = RowLane(contract, schema_id)
+
+    @cached_property
+    def _has_arrow(self) -> bool:
+        return importlib.util.find_spec("pyarrow") is not None
 
     @cached_property
     def _column_lane(self) -> ColumnLane:
@@ -93,14 +100,43 @@ class Intake:
         self, rows: Sequence[Mapping[str, Any]], window: Window, taken: Taken, *, first: int
     ) -> None:
         for start in range(0, len(rows), _PARCEL_ROWS):
-            judged = self.row_lane.judge(rows[start : start + _PARCEL_ROWS], window, self._passes(taken))
-            for faulty in judged.faulty:
-                faulty.number += first + start
-                taken.faulty.append(faulty)
-            if judged.rows:
-                numbers = [first + start + number for number in judged.numbers]
-                write = self._rows_writer(judged.rows)
-                taken.parcels.append(Parcel(numbers, judged.keys, judged.times_us, write))
+            part = rows[start : start + _PARCEL_ROWS]
+            if len(part) < _COLUMNS_ROWS_MIN or not self._take_as_columns(
+                part, window, taken, first=first + start
+            ):
+                self._take_one_by_one(part, window, taken, first=first + start)
+
+    def _take_as_columns(
+        self, rows: Sequence[Mapping[str, Any]], window: Window, taken: Taken, *, first: int
+    ) -> bool:
+        if not self._has_arrow:
+            return False
+        batch = self._column_lane.from_rows(rows)
+        judged = None if batch is None else self._column_lane.judge(batch, window, whole_floats=False)
+        parcel = None if judged is None else self._column_parcel(judged, rows, window, taken, first=first)
+        if parcel is None:
+            return False
+        if parcel.keys:
+            taken.parcels.append(parcel)
+        return True
+
+    def _take_one_by_one(
+        self, rows: Sequence[Mapping[str, Any]], window: Window, taken: Taken, *, first: int
+    ) -> None:
+        judged = self.row_lane.judge(rows, window, self._passes(taken))
+        for faulty in judged.faulty:
+            faulty.number += first
+            taken.faulty.append(faulty)
+        if judged.rows:
+            good = judged.rows
+            taken.parcels.append(
+                Parcel(
+                    [first + number for number in judged.numbers],
+                    judged.keys,
+                    judged.times_us,
+                    lambda times_us, moved: self.row_lane.encode(good, times_us, moved=moved),
+                )
+            )
 
     def _take_frame(self, frame: pd.DataFrame, window: Window, taken: Taken) -> None:
         try:
@@ -130,7 +166,7 @@ class Intake:
         first = 0
         for batch in batches(given):
             judged = self._column_lane.judge(batch, window, whole_floats=frame is not None)
-            parcel = None if judged is None else self._column_parcel(judged, window, taken, first=first)
+            parcel = None if judged is None else self._column_parcel(judged, None, window, taken, first=first)
             if parcel is None:
                 part = None if frame is None else frame.iloc[first : first + batch.num_rows]
                 rows = batch.to_pylist() if part is None else list(_frame_rows(part, self._contract))
@@ -140,13 +176,19 @@ class Intake:
             first += batch.num_rows
 
     def _column_parcel(
-        self, judged: JudgedColumns, window: Window, taken: Taken, *, first: int
+        self,
+        judged: JudgedColumns,
+        rows: Sequence[Mapping[str, Any]] | None,
+        window: Window,
+        taken: Taken,
+        *,
+        first: int,
     ) -> Parcel | None:
         """The rows of a batch that may be published; None where its rows must be looked at one by one."""
         passes = self._passes(taken)
         faulty = []
         for number in np.flatnonzero(~judged.keeps).tolist():
-            row = judged.batch.slice(number, 1).to_pylist()[0]
+            row = judged.batch.slice(number, 1).to_pylist()[0] if rows is None else rows[number]
             found = self.row_lane.explain(number, row, window)
             if not found.violations or passes(found):
                 judged.keeps[number] = True
@@ -179,9 +221,6 @@ class Intake:
             return True
 
         return passes
-
-    def _rows_writer(self, rows: Sequence[Mapping[str, Any]]) -> Callable[[list[int], bool], list[bytes]]:
-        return lambda times_us, moved: self.row_lane.encode(rows, times_us, moved=moved)
 
 
 def _frame_rows(frame: pd.DataFrame, contract: Contract) -> Iterator[dict[str, Any]]:

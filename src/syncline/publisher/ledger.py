@@ -44,7 +44,8 @@ class Ledger:
         self._reasons: Counter[str] = Counter()
         self._troubles: list[BaseException] = []
         self._violations: Counter[tuple[str, str, str]] = Counter()
-        self._served = threading.Condition()
+        self._lock = threading.Lock()
+        self._served = threading.Condition(self._lock)
         self._rounds = 0
 
     @property
@@ -54,12 +55,12 @@ class Ledger:
 
     def queue(self, count: int) -> None:
         """Expect `count` more outcomes (fewer if negative). Called before the append, as outcomes come at any time."""
-        with self._served:
+        with self._lock:
             self._queued += count
 
     def settle(self, outcome: Outcome) -> None:
         """Count an outcome other than acknowledged."""
-        with self._served:
+        with self._lock:
             if outcome.kind is OutcomeKind.FAILED:
                 self._failed += 1
             else:
@@ -70,18 +71,18 @@ class Ledger:
 
     def note_trouble(self, error: BaseException) -> None:
         """Keep what a job's callback, or the serving of outcomes, raised: `flush` raises it."""
-        with self._served:
+        with self._lock:
             if len(self._troubles) < _REASONS_MAX:
                 self._troubles.append(error)
 
     def note_violations(self, view: str, found: Iterable[Violation]) -> None:
         """Count broken rules."""
-        with self._served:
+        with self._lock:
             self._violations.update((view, violation.feature, violation.rule) for violation in found)
 
     def note_dead_letters(self, count: int) -> None:
         """Count rows that were dead-lettered."""
-        with self._served:
+        with self._lock:
             self._dead_lettered += count
 
     def announce(self) -> None:
@@ -112,7 +113,7 @@ class Ledger:
                 counted again, as what it turns out to be, when its outcome comes).
             BaseException: what a callback raised, if nothing worse happened.
         """
-        with self._served:
+        with self._lock:
             failed, unknown = self._failed - self._told[0], self._unknown - self._told[1]
             outstanding = self._queued - self.acknowledged - self._failed - self._unknown
             self._told = (self._failed, self._unknown)
@@ -130,7 +131,7 @@ class Ledger:
 
     def stats(self) -> PublisherStats:
         """The counts at this moment."""
-        with self._served:
+        with self._lock:
             return PublisherStats(
                 queued=self._queued,
                 acknowledged=self.acknowledged,

@@ -70,6 +70,21 @@ class RowLane:
         self._values_of: Callable[[Mapping[str, Any]], Any] = itemgetter(*self._key_names)
         self.known_keys = KnownKeys(single=len(self._key_names) == 1)
 
+    def ready(self, row: dict[str, Any], window: Window) -> tuple[dict[str, Any], bytes, int] | None:
+        """(the whole row, its record key, its event time) of a row that keeps the contract; None for any other."""
+        name = self._event_time
+        try:
+            time_us = row[name]
+            if type(time_us) is not int:
+                row[name] = time_us = event_time_us(time_us)
+            if self._has_defaults:
+                row = self._check.complete(row)
+            if self._check(row) or not window.earliest_us <= time_us <= window.latest_us:
+                return None
+            return row, self.known_keys[self._values_of(row)], time_us
+        except (LookupError, TypeError, ValueError, WireError):
+            return None
+
     def judge(
         self, rows: Iterable[Mapping[str, Any]], window: Window, passes: Callable[[Faulty], bool]
     ) -> Judged:
@@ -144,6 +159,10 @@ class RowLane:
             limit = f"a key of 1 to {KEY_BYTES_MAX} bytes that does not start with a zero byte ({error})"
             shown = _shown(self._values_of(row))
             return None, Violation(", ".join(self._key_names), "key", limit, shown)
+
+    def encode_one(self, row: Mapping[str, Any]) -> bytes:
+        """The record's value."""
+        return self._encode(row, self._prefix)
 
     def encode(
         self, rows: Sequence[Mapping[str, Any]], times_us: Sequence[int], *, moved: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from syncline.clock import from_us
 from syncline.contracts.durations import format_duration
@@ -16,8 +16,7 @@ _UNWRITABLE_RULES = frozenset(("type", "missing", "null", "unknown", "key"))
 """Such a row has no entity, or no bytes that would say what the job meant: it cannot even be a dead letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The event times that are neither late nor too far ahead, by the job's own clock; both ends included."""
 
     earliest_us: int

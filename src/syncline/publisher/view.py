@@ -92,8 +92,20 @@ class ViewPublisher:
                 self.contract.reference,
                 [(0, Violation(name, "unknown", "given once", "given twice")) for name in twice],
             )
-        taken = self._intake.take_row(row, Window.at(self.contract, self._clock.now_us()))
-        return self._dispatch(taken, total=1, on_outcome=on_outcome)
+        window = Window.at(self.contract, self._clock.now_us())
+        ready = self._intake.row_lane.ready(row, window)
+        if ready is None:
+            return self._dispatch(self._intake.take_row(row, window), total=1, on_outcome=on_outcome)
+        whole, key, given_us = ready
+        time_us = self._topic.timeline.move(key, given_us)
+        if time_us != given_us:
+            whole[name] = time_us
+        delivery = Delivery(self._outbox.ledger, on_outcome)
+        value = self._intake.row_lane.encode_one(whole)
+        if not self._outbox.send(self._topic.name, (key,), (value,), delivery=delivery):
+            raise PublisherBusy(self._busy("the update was not queued"))
+        self._topic.timeline.record(1, time_us)
+        return delivery
 
     def publish_many(
         self,

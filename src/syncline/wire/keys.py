@@ -18,10 +18,12 @@ def encode_key(values: Sequence[str | int]) -> bytes:
     """The record key of the join keys' values, in the contract's order: UTF-8 text, or a canonical JSON array.
 
     Raises:
-        WireError: empty, longer than 511 bytes, not encodable, an integer beyond 64 bits, or it would look like a control record.
+        WireError: empty, longer than 511 bytes, not encodable, an integer beyond 64 bits, or it would look like a
+            control record.
     """
-    if any(isinstance(value, int) and not -_LONG_END <= value < _LONG_END for value in values):
-        raise WireError("an integer join key does not fit into 64 bits")
+    for value in values:
+        if isinstance(value, int) and not -_LONG_END <= value < _LONG_END:
+            raise WireError("an integer join key does not fit into 64 bits")
     text = (
         str(values[0]) if len(values) == 1 else json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     )

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Message
 
 from syncline.adapters.embedded.broker import ApiKey, EmbeddedBroker
 from syncline.adapters.embedded.log import EmbeddedLog
 from syncline.adapters.kafka.errors import event_kind, raised
 from syncline.adapters.kafka.reader import KafkaReader
 from syncline.errors import LogError, LogUnavailable, TopicMissing
-from syncline.ports.log import EventKind, TopicSpec
+from syncline.ports.log import EventKind, LogEvent, TopicSpec
 
 PATIENCE_S = 30.0
 TOPIC = "t"
@@ -80,6 +80,75 @@ def test_rows_lost_to_a_signal_are_read_again(reader: KafkaReader) -> None:
     rest = offsets_to_end(reader)
 
     assert [*first.offsets.tolist(), *rest] == list(range(COUNT))
+
+
+class _Scripted:
+    """A consumer that hands out what the test wrote down, one list a call."""
+
+    def __init__(self, *answers: list[Message]) -> None:
+        self._answers = list(answers)
+
+    def consume(self, count: int, timeout_s: float) -> list[Message]:
+        assert self._answers, "the reader waits on, though it need not"
+        answer = self._answers.pop(0)
+        assert len(answer) <= count
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+def row(offset: int) -> Message:
+    """A record as the consumer hands it out."""
+    return Message(topic=TOPIC, partition=0, offset=offset, key=b"k", value=b"v", timestamp=(2, 1))
+
+
+def end(offset: int) -> Message:
+    """The end of the partition as the consumer hands it out."""
+    return Message(topic=TOPIC, partition=0, offset=offset, error=KafkaError(KafkaError._PARTITION_EOF))
+
+
+def test_an_end_that_rows_have_passed_is_none(reader: KafkaReader) -> None:
+    """P6: an end that was reached before the last rows of a batch is not told as the end after them."""
+    reader._consumer = _Scripted([row(0)], [end(1), row(1)], [], [end(2)], [])
+
+    first = reader.poll(3, 1 << 20, PATIENCE_S)
+    second = reader.poll(3, 1 << 20, PATIENCE_S)
+
+    assert (first.offsets.tolist(), first.eof) == ([0, 1], [])
+    assert (second.offsets.tolist(), second.eof) == ([], [(TOPIC, 0, 2)])
+
+
+def test_an_end_of_an_earlier_assignment_is_none(reader: KafkaReader) -> None:
+    """P6: the end of a partition that is not assigned any more says nothing."""
+    reader._consumer = _Scripted([end(1)], [], [])
+    reader.assign([("other", 0, 0)])
+
+    assert reader.poll(3, 1 << 20, 0.0).eof == []
+
+
+def test_a_poll_does_not_wait_on_after_an_event(reader: KafkaReader) -> None:
+    """P6: what was noticed is told at once, though fewer than `min_rows` came."""
+    error = Message(topic=TOPIC, partition=0, offset=-1, error=KafkaError(KafkaError._AUTO_OFFSET_RESET))
+    reader._consumer = _Scripted([error], [])
+    stopped = reader.poll(100, 1 << 20, PATIENCE_S, min_rows=100)
+    reader._consumer = _Scripted([row(0)], [])
+    reader.assign([(TOPIC, 0, 0)])
+    reader._events.append(LogEvent(EventKind.UNAVAILABLE, "a broker is away"))
+    away = reader.poll(100, 1 << 20, PATIENCE_S, min_rows=100)
+
+    assert [event.kind for event in stopped.events] == [EventKind.OFFSET_OUT_OF_RANGE]
+    assert [event.kind for event in away.events] == [EventKind.UNAVAILABLE]
+    assert away.offsets.tolist() == [0]
+
+
+def test_a_poll_ends_once_every_partition_has(reader: KafkaReader) -> None:
+    """A poll that collects `min_rows` gives what there is when the log has no more."""
+    reader._consumer = _Scripted([row(0)], [row(1)], [end(2)], [])
+
+    batch = reader.poll(100, 1 << 20, PATIENCE_S, min_rows=100)
+
+    assert (batch.offsets.tolist(), batch.eof) == ([0, 1], [(TOPIC, 0, 2)])
 
 
 def test_reading_goes_on_after_an_outage(broker: EmbeddedBroker, reader: KafkaReader) -> None:

@@ -54,7 +54,7 @@ def test_a_property_that_is_ours_is_refused(name: str) -> None:
 
 
 def test_unsigned_tokens_are_refused() -> None:
-    """librdkafka's unsecured OAUTHBEARER accepts anything, so it is not for us."""
+    """The unsecured OAUTHBEARER accepts anything, so it is not for us."""
     with pytest.raises(SettingsError, match="nobody signed"):
         KafkaLog(SERVERS, client={"enable.sasl.oauthbearer.unsecure.jwt": "true"})
 
@@ -100,7 +100,7 @@ def test_a_property_unknown_to_librdkafka_is_a_settings_error() -> None:
 
 
 def test_lines_are_never_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    """librdkafka's lines go to the logger `syncline.kafka`; without a handler nothing reaches stderr."""
+    """The lines go to the logger `syncline.kafka`; without a handler nothing reaches stderr."""
     logging.getLogger("syncline.kafka").propagate = False
     try:
         logged_lines().log(3, "%s [%s] %s", "FAIL", "client", "broken")

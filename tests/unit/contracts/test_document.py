@@ -474,10 +474,25 @@ JUNK = st.recursive(
     max_leaves=5,
 )
 KEYS = st.sampled_from(
-    (
-        "enum logicalType logicalTypeOptions customProperties quality primaryKey format minimum primaryKeyPosition "
-        "physicalType items team unit value property name required"
-    ).split()
+    [
+        "enum",
+        "logicalType",
+        "logicalTypeOptions",
+        "customProperties",
+        "quality",
+        "primaryKey",
+        "format",
+        "minimum",
+        "primaryKeyPosition",
+        "physicalType",
+        "items",
+        "team",
+        "unit",
+        "value",
+        "property",
+        "name",
+        "required",
+    ]
 )
 
 

@@ -93,7 +93,7 @@ def test_every_broken_rule_is_listed() -> None:
         ("empty", "null"),
         ("odd", "unknown"),
     ]
-    assert str(found[1]) == "mean: minimum: -300 is not >= -120.0"
+    assert str(found[1]) == "mean: minimum: -300, expected >= -120.0"
 
 
 @pytest.mark.parametrize(

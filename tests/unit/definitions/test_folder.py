@@ -76,7 +76,7 @@ def test_one_file_may_hold_a_bundle_and_a_subscription(tmp_path):
         (("logicalType: number", "logicalType: nubmer"), (15, "schema[0].properties[2].logicalType", "odcs")),
         (
             ("minimum: -120", "minimum: 2000"),
-            (17, "schema[0].properties[2].logicalTypeOptions.minimum", "range"),
+            (17, "schema[0].properties[2].logicalTypeOptions", "empty-range"),
         ),
         ((", primaryKey: true", ""), (11, "schema[0].properties", "no-key")),
         (
@@ -104,12 +104,12 @@ def test_a_broken_contract_is_refused_where_it_is_broken(tmp_path, replacement, 
     ("replacement", "line", "path", "rule", "message", "remedy"),
     [
         (
-            ("owner: flight-ops", "ownre: flight-ops"),
-            4,
-            "ownre",
+            ("owner: flight-ops", "owner: flight-ops\nfeature: []"),
+            5,
+            "feature",
             "unknown-key",
-            "there is no `ownre` here",
-            "Did you mean `owner`?",
+            "there is no `feature` here",
+            "Did you mean `features`?",
         ),
         (
             ("name: flight_inputs", "name: Flight Inputs"),

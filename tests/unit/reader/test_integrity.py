@@ -9,6 +9,7 @@ from tests.unit.reader.world import SECOND_US, Alias, World, contract, number, p
 
 from syncline.adapters.lmdb.store import LmdbStore
 from syncline.adapters.memory.store import MemoryStore
+from syncline.errors import Violation
 from syncline.reader import Status
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def test_only_the_feature_that_breaks_the_contract_is_invalid(world: World) -> N
 
     assert row.values == {"origin__delay": None, "origin__taxi": 3.0}
     assert row.statuses == {"origin__delay": Status.INVALID, "origin__taxi": Status.PRESENT}
-    assert row.reasons == {"origin__delay": "delay: maximum: 5000.0 is not <= 1000.0"}
+    assert row.reasons == {"origin__delay": str(Violation("delay", "maximum", "<= 1000.0", "5000.0"))}
     assert row.ages["origin__delay"] is not None
     assert row.sources["origin"].offset == 0
 

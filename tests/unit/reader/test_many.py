@@ -13,7 +13,7 @@ from tests.unit.reader.world import NOW_US, SECOND_US, Alias, World, contract, n
 
 from syncline.clock import from_us
 from syncline.errors import MissingJoinKey, ReadError
-from syncline.reader import FeatureReader
+from syncline.reader import FeatureReader, ModelInput
 
 DELAY = contract("airport_delay", number("delay"), plain("count", "integer", "long"), maxAge="60 s")
 KINDS = contract(

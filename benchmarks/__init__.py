@@ -1,0 +1,1 @@
+"""Figures against plain clients on a real Kafka: `make bench`."""
