@@ -81,7 +81,9 @@ class Publisher(publisher.Publisher):
             TopicMissing: nothing has been applied to this cluster yet.
         """
         loaded = PublisherSettings.load(**settings)
-        return cls(open_log(loaded), settings=loaded, clock=SystemClock(), topics=Topics(loaded.prefix))
+        timeout = {"delivery.timeout.ms": round(loaded.delivery_timeout_s * 1_000)}
+        connection = loaded.model_copy(update={"client": timeout | loaded.client})
+        return cls(open_log(connection), settings=loaded, clock=SystemClock(), topics=Topics(loaded.prefix))
 
 
 class FeatureReader(reader.FeatureReader):

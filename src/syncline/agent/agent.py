@@ -14,17 +14,20 @@ from syncline.agent.states import AgentState
 from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving, serve
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
-from syncline.errors import LogUnavailable, SynclineError, TopicMismatch, TopicMissing
+from syncline.errors import LogUnavailable, StoreFull, SynclineError, TopicMismatch, TopicMissing
 from syncline.ports.log import EventKind, Log, LogEvent, LogReader, TopicPartition
 from syncline.ports.store import Store
 from syncline.settings import AgentSettings
 from syncline.state.partition import FOLD_VERSION, PartitionState
+from syncline.state.view_schema import ViewMajor
 from syncline.telemetry.agent_events import AgentEvents
 from syncline.telemetry.reports import AgentStatus, PartitionStatus, encode_agent_status
 from syncline.wire.topics import Topics
 
 RETRY_S = 1.0
 """How long the agent waits before it tries again what a broker refused."""
+ASK_S = 1.0
+"""How long the agent waits for one answer of a broker: told to stop meanwhile, it must end within two seconds."""
 IDENTITY_CHECK_S = 30.0
 """How often the agent makes sure that its topics are still the same ones."""
 
@@ -69,11 +72,12 @@ class Agent:
         self._writer = ports.log.writer(client_id=self._client_id)
         self._ingest = Ingest(
             store=ports.store,
-            office=DeadLetterOffice(self._writer, stopped=stopped),
+            office=DeadLetterOffice(self._writer, stopped=stopped, wait=wait),
             events=self._events,
             agent=self.name,
             stopped=stopped,
             wait=wait,
+            on_trouble=self._hold,
         )
         self._serving: Serving | None = None
         self._folded_to = -1
@@ -82,8 +86,10 @@ class Agent:
         self._report_due_s = 0.0
         self._identity_due_s = 0.0
         with ports.store.snapshot() as snapshot:
-            condition = snapshot.meta(META_AGENT)
+            condition, serving = snapshot.meta(META_AGENT), snapshot.meta(META_SERVING)
         self._was_ready = condition is not None and AgentCondition.unpack(condition).ready
+        self._served_topics = set(_topics(Serving.unpack(serving)).values()) if serving else set()
+        """The topics of what the store's readers are told to read."""
 
     def run(self) -> None:
         """Work until told to stop; returns after a clean end.
@@ -119,8 +125,11 @@ class Agent:
             if self._reader is None:
                 self._become(AgentState.STARTING, str(error))
             self._wait(RETRY_S)
-        if self._ports.clock.monotonic_s() >= self._report_due_s:
-            self._report()
+        except StoreFull as error:
+            self._events.store_full(str(error))
+            self._become(AgentState.HOLDING, str(error))
+            self._wait(RETRY_S)
+        self._report_if_due()
         return rows
 
     def status(self) -> AgentStatus:
@@ -156,18 +165,21 @@ class Agent:
 
     def close(self) -> None:
         """Release readers and writers; the store is the caller's. Bounded by the settings' stop time."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        self._close_reader()
         self._catalog.close()
         self._writer.close(self._settings.stop_timeout_s / 3)
         self._events.stopped(clean=self._state is not AgentState.FAILED)
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     # Starting: rule 1 of log.md. The catalog first; no feature record before that.
 
     def _start(self) -> None:
         try:
-            self._catalog.catch_up(10.0)
+            self._catalog.catch_up(ASK_S)
         except TopicMissing:
             self._become(
                 AgentState.STARTING, f"{self._topics.catalog} does not exist yet: run `syncline apply`"
@@ -178,12 +190,13 @@ class Agent:
         if self._serving is None:
             self._wait(RETRY_S)
             return
-        views = {(view.view, view.major): view.topic for view in self._serving.views}
-        self._require_identity(set(views.values()))
+        views = _topics(self._serving)
+        described = self._require_identity(set(views.values()))
+        self._cursors.clear()
         reader = self._ports.log.reader(client_id=self._client_id, group=self._client_id)
         try:
             for view, major in views:
-                self._open_cursors(reader, view, major)
+                self._open_cursors(reader, self._book.major(view, major), described)
         except BaseException:
             reader.close()
             raise
@@ -191,12 +204,17 @@ class Agent:
         self._assign()
         self._become(AgentState.CATCHING_UP, "")
 
-    def _open_cursors(self, reader: LogReader, view: str, major_number: int) -> None:
-        major = self._book.major(view, major_number)
+    def _open_cursors(self, reader: LogReader, major: ViewMajor, described: LogIdentity) -> None:
+        _, there = described.topics[major.topic]
+        if there != major.partitions:
+            raise TopicMismatch(
+                f"topic {major.topic} has {there} partitions, its contract says {major.partitions}: keys would "
+                "stand in other partitions than their cells. A partition count changes only with a new MAJOR"
+            )
         for partition in range(major.partitions):
             with self._ports.store.snapshot() as snapshot:
                 state = snapshot.state(major.topic, partition)
-            first, end = reader.watermarks(major.topic, partition)
+            first, end = reader.watermarks(major.topic, partition, ASK_S)
             if state is None:
                 state = PartitionState(next_offset=first, head_trimmed=first > 0)
             if not first <= state.next_offset <= end:
@@ -207,8 +225,9 @@ class Agent:
                 )
             self._cursors[major.topic, partition] = Cursor(major, partition, state, end, end_offset=end)
 
-    def _require_identity(self, topics: set[str]) -> None:
-        now = LogIdentity.ask(self._ports.log, topics)
+    def _require_identity(self, topics: set[str]) -> LogIdentity:
+        # The catalog too: made again, it would give schema ids another meaning.
+        now = LogIdentity.ask(self._ports.log, {*topics, self._topics.catalog}, timeout_s=ASK_S)
         with self._ports.store.snapshot() as snapshot:
             packed = snapshot.meta(META_IDENTITY)
         if packed is not None:
@@ -216,6 +235,7 @@ class Agent:
         else:
             self._ports.store.commit([], {META_IDENTITY: now.pack()})
         self._identity_due_s = self._ports.clock.monotonic_s() + IDENTITY_CHECK_S
+        return now
 
     def _check_identity(self) -> None:
         if self._ports.clock.monotonic_s() >= self._identity_due_s:
@@ -228,11 +248,18 @@ class Agent:
             timeout_s = 0.0
         if self._catalog.picture.next_offset != self._folded_to:
             self._learn()
+            self._folded_to = self._catalog.picture.next_offset
             self._retry_held()
+            if self._serving is not None and not self._assigned(self._serving):
+                # The consumer was declared anew, for a bundle with other topics: they are opened as at a start.
+                self._close_reader()
+                self._become(AgentState.STARTING, f"bundle {self._serving.bundle} has topics to be opened")
+
+    def _assigned(self, serving: Serving) -> bool:
+        return set(_topics(serving).values()) <= {topic for topic, _ in self._cursors}
 
     def _learn(self) -> None:
         picture = self._catalog.picture
-        self._folded_to = picture.next_offset
         self._book.learn(picture)
         declared = picture.subscriptions.get(self._consumer)
         if declared is None:
@@ -246,7 +273,12 @@ class Agent:
         serving = serve(picture, declared.payload, releases[0])
         if serving == self._serving:
             return
-        self._ports.store.commit([], {META_SERVING: serving.pack()})
+        topics = set(_topics(serving).values())
+        if not topics <= self._served_topics:
+            # Values of topics that were never read are not those of the log.
+            self._was_ready = False
+        self._ports.store.commit([], {META_SERVING: serving.pack(), META_AGENT: self._condition().pack()})
+        self._served_topics = topics
         if self._serving is None:
             self._events.release_active(serving.bundle, serving.release, serving.epoch)
         if len(releases) > serving.release:
@@ -265,7 +297,7 @@ class Agent:
 
     def _take_batch(self) -> int:
         if self._reader is None:
-            raise AssertionError("the agent has started")
+            return 0
         settings = self._settings
         batch = self._reader.poll(settings.batch_rows, settings.batch_bytes, settings.poll_timeout_s)
         for event in batch.events:
@@ -281,7 +313,11 @@ class Agent:
             reached = self._cursors.get((topic, partition))
             if reached is not None and not reached.held:
                 reached.end_offset = end
-                if end > reached.state.next_offset == folded_to.get((topic, partition), reached.state.next_offset):
+                if (
+                    end
+                    > reached.state.next_offset
+                    == folded_to.get((topic, partition), reached.state.next_offset)
+                ):
                     # What stands between is no record for us (a transaction's marker): pass it with the next commit.
                     reached.state = replace(reached.state, next_offset=end)
         self._settle()
@@ -346,15 +382,30 @@ class Agent:
     def _save_condition(self) -> None:
         if self._state is AgentState.LIVE:
             self._was_ready = True
+        try:
+            self._ports.store.commit([], {META_AGENT: self._condition().pack()})
+        except StoreFull as error:
+            # What it says of itself can wait for room; readers see by its age that it does.
+            self._events.store_full(str(error))
+
+    def _condition(self) -> AgentCondition:
         trimmed = any(cursor.state.head_trimmed for cursor in self._cursors.values())
-        condition = AgentCondition(
+        return AgentCondition(
             agent=self.name,
             state=str(self._state),
             reason=self._reason,
             ready=self._was_ready and not trimmed,
             reported_at_us=self._ports.clock.now_us(),
         )
-        self._ports.store.commit([], {META_AGENT: condition.pack()})
+
+    def _hold(self, reason: str) -> None:
+        """Nothing can be committed for now: say so while it lasts."""
+        self._become(AgentState.HOLDING, reason)
+        self._report_if_due()
+
+    def _report_if_due(self) -> None:
+        if self._ports.clock.monotonic_s() >= self._report_due_s:
+            self._report()
 
     def _report(self) -> None:
         """Status to the reports topic, offsets to the lag tools: best effort, the store knows better."""
@@ -369,3 +420,8 @@ class Agent:
         self._writer.poll(0.0)
         if self._reader is not None:
             self._reader.commit({place: cursor.state.next_offset for place, cursor in self._cursors.items()})
+
+
+def _topics(serving: Serving) -> dict[tuple[str, int], str]:
+    """(view, MAJOR) → topic."""
+    return {(view.view, view.major): view.topic for view in serving.views}

@@ -23,8 +23,8 @@ class LogIdentity:
     fold_version: int = FOLD_VERSION
 
     @classmethod
-    def ask(cls, log: Log, topics: Iterable[str]) -> LogIdentity:
-        """As the cluster says now.
+    def ask(cls, log: Log, topics: Iterable[str], *, timeout_s: float) -> LogIdentity:
+        """As the cluster says now, each question answered within `timeout_s`.
 
         Raises:
             LogUnavailable: no broker answered in time.
@@ -32,11 +32,11 @@ class LogIdentity:
         """
         found: dict[str, tuple[str | None, int]] = {}
         for topic in sorted(topics):
-            description = log.describe_topic(topic)
+            description = log.describe_topic(topic, timeout_s)
             if description is None:
                 raise TopicMissing(f"topic {topic} does not exist; `syncline apply` creates it")
             found[topic] = description.topic_id, description.partitions
-        return cls(log.cluster_id(), found)
+        return cls(log.cluster_id(timeout_s), found)
 
     def require_same(self, before: LogIdentity) -> None:
         """Nothing that stood before may be another thing now; new topics are welcome.

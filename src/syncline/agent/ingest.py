@@ -41,13 +41,16 @@ class Ingest:
         agent: str,
         stopped: Callable[[], bool],
         wait: Callable[[float], object],
+        on_trouble: Callable[[str], None],
     ) -> None:
+        """`on_trouble` hears, again and again, why nothing can be committed while that lasts."""
         self._store = store
         self._office = office
         self._events = events
         self._agent = agent
         self._stopped = stopped
         self._wait = wait
+        self._on_trouble = on_trouble
         self.trouble = ""
         """Why nothing can be committed at the moment; empty when all is well."""
 
@@ -172,6 +175,7 @@ class Ingest:
 
     def _in_trouble(self, reason: str) -> None:
         self.trouble = reason
+        self._on_trouble(reason)
 
     def _letters(self, folded: _Folded) -> list[DeadLetter]:
         rows = folded.rows

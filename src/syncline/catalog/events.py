@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from syncline.contracts.model import Version
+from syncline.errors import WireError
 from syncline.wire.headers import cloud_event
 from syncline.wire.schemas import load_schema
 from syncline.wire.single_object import Format
@@ -144,14 +145,18 @@ def decode_decision(value: bytes | None) -> Decision:
         WireError: these bytes are no decision.
     """
     record = _format().decode(value)
-    kind, payload = record["payload"]
+    kind, fields = record["payload"]
+    try:
+        payload = _DECODERS[kind](fields)
+    except (ValueError, OverflowError) as error:
+        raise WireError(f"the {kind} cannot be what it says: {error}") from None
     return Decision(
         event_id=record["event_id"],
         recorded_at_us=record["recorded_at"],
         actor=record["actor"],
         reason=record["reason"],
         based_on=record["based_on"],
-        payload=_DECODERS[kind](payload),
+        payload=payload,
     )
 
 

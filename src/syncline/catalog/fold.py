@@ -102,9 +102,7 @@ def _why_void(picture: Picture, decision: Decision) -> str | None:
         )
     match payload:
         case ViewVersionRegistered():
-            standing = picture.version(payload.view, payload.version)
-            if standing is not None and standing.contract_hash != payload.contract_hash:
-                return f"{payload.view}@{payload.version} is registered with another contract; versions never change"
+            return _why_void_version(picture, payload)
         case BundleReleased():
             expected = len(picture.releases.get(payload.bundle, ())) + 1
             if payload.release != expected:
@@ -115,6 +113,36 @@ def _why_void(picture: Picture, decision: Decision) -> str | None:
         case SubscriptionDeclared():
             if payload.bundle not in picture.releases:
                 return f"bundle {payload.bundle} has no release"
+    return None
+
+
+def _why_void_version(picture: Picture, payload: ViewVersionRegistered) -> str | None:
+    """Versions never change and only go up, and an id means one version for ever: agents keep what they compiled."""
+    reference = f"{payload.view}@{payload.version}"
+    standing = picture.version(payload.view, payload.version)
+    if standing is not None:
+        if standing.contract_hash != payload.contract_hash:
+            return f"{reference} is registered with another contract; versions never change"
+        if (standing.schema_id, standing.avro_schema, standing.topic) != (
+            payload.schema_id,
+            payload.avro_schema,
+            payload.topic,
+        ):
+            return (
+                f"{reference} is registered under schema id {standing.schema_id} on {standing.topic}, with its schema; "
+                "versions never change (was the registry emptied? restore it)"
+            )
+        return None
+    newest = picture.newest(payload.view, payload.version.major)
+    if newest is not None and _order(newest.version) > _order(payload.version):
+        return f"{reference} is lower than {newest.version}, which is registered; versions only go up"
+    for versions in picture.views.values():
+        for other in versions.values():
+            if other.payload.schema_id == payload.schema_id:
+                taken = f"{other.payload.view}@{other.payload.version}"
+                return (
+                    f"schema id {payload.schema_id} is that of {taken} (was the registry emptied? restore it)"
+                )
     return None
 
 

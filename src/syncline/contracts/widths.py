@@ -42,8 +42,6 @@ def field_widths(field: WireField, column: pa.Array) -> npt.NDArray[np.int64] | 
     valid = validity(column)
     if field.type is FeatureType.STRING:
         lengths = np.diff(text_ends(column)).astype(np.int64)
-        if valid is not None:
-            lengths[~valid] = 0
         widths: npt.NDArray[np.int64] | int = lengths + varint_widths(zigzag(lengths))
     elif field.type in _FIXED_WIDTHS:
         widths = _FIXED_WIDTHS[field.type]

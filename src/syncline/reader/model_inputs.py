@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from syncline.contracts.model import FeatureType
 from syncline.reader.model_input import ModelInput, age_of, age_us_of, event_time_of, event_time_us_of
 from syncline.reader.status import Status
 
@@ -98,16 +97,11 @@ class ModelInputs:
         With `details`, also `<name>__status` (dictionary of strings), `<name>__age` (duration[us]) and
         `<name>__event_time` (timestamp[us, UTC]) for each.
         """
-        import pyarrow as pa  # noqa: PLC0415  only who asks for a table needs it
+        # Imported here: only who asks for a table needs Arrow.
+        import pyarrow as pa  # noqa: PLC0415  see above
 
-        types: dict[FeatureType, Any] = {
-            FeatureType.BOOLEAN: pa.bool_(),
-            FeatureType.INT: pa.int32(),
-            FeatureType.LONG: pa.int64(),
-            FeatureType.FLOAT: pa.float32(),
-            FeatureType.DOUBLE: pa.float64(),
-            FeatureType.STRING: pa.string(),
-        }
+        from syncline.contracts.arrow import ARROW_TYPES  # noqa: PLC0415  see above
+
         words = list(Status)
         number_of = {status: number for number, status in enumerate(words)}
         arrays: dict[str, Any] = {}
@@ -119,7 +113,7 @@ class ModelInputs:
             for place, (name, feature) in enumerate(
                 zip(column.view.names, column.view.features, strict=True)
             ):
-                kind = types[column.view.feature_type(feature)]
+                kind = ARROW_TYPES[column.view.feature_type(feature)]
                 values = [one.values[place] for one in found]  # noqa: PD011  no pandas object
                 arrays[name] = pa.array(values, kind).take(codes)
                 if details:

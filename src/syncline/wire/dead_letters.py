@@ -101,11 +101,7 @@ class DeadLetter:
             timestamp_ms=timestamp_ms if stamp is None else stamp,
             key=key,
             value=value,
-            headers=[
-                (name, content)
-                for name, content in headers
-                if not name.startswith(_PREFIXES)
-            ],
+            headers=[(name, content) for name, content in headers if not name.startswith(_PREFIXES)],
             reason=Reason(
                 rule=text("syncline-error-rule"),
                 feature=text("syncline-error-feature"),

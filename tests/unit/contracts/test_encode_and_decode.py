@@ -359,3 +359,24 @@ def test_unsafe_schemas_get_no_decoder(schema: str) -> None:
         Decoder(schema)
     with pytest.raises(WireError):
         RowDecoder(schema)
+
+
+def test_what_lies_under_a_null_is_not_encoded() -> None:
+    """Arrow leaves open what a null's slot holds: text left there changes neither lengths nor bytes."""
+    text_offsets = pa.array([0, 1, 4, 5], pa.int32()).buffers()[1]
+    bits = pa.array([True, False, True]).buffers()[1]
+    texts = pa.StringArray.from_buffers(3, text_offsets, pa.py_buffer(b"AxyzB"), bits, 1)
+    of = Contract(
+        "delay",
+        Version(1, 0),
+        "ops",
+        (JoinKey("k", D.LONG),),
+        "event_time",
+        (Feature("s", D.STRING, required=False),),
+        "t",
+    )
+    batch = pa.RecordBatch.from_pydict({"k": [1, 2, 3], "event_time": [1, 2, 3], "s": texts})
+
+    rows = [{"k": n, "event_time": n, "s": text} for n, text in ((1, "A"), (2, None), (3, "B"))]
+
+    assert ColumnEncoder(of).encode(batch) == [Encoder(of).encode(row) for row in rows]

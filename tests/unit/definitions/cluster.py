@@ -129,7 +129,9 @@ class Cluster:
         topic = Topics(self.prefix).catalog
         return CatalogClient(log or self.log, topic, clock=SystemClock(), client_id="test")
 
-    def plan(self, folder: Any, catalog: CatalogClient | None = None, log: Any = None, registry: Any = None) -> Plan:
+    def plan(
+        self, folder: Any, catalog: CatalogClient | None = None, log: Any = None, registry: Any = None
+    ) -> Plan:
         """What apply would do."""
         log, registry = log or self.log, registry or self.registry
         catalog = catalog or self.catalog(log)
@@ -142,7 +144,10 @@ class Cluster:
         fault = fault or Fault()
         log = Faulty(self.log, fault, LogUnavailable, ("cluster_id", "describe_topic", "create_topic"))
         registry = Faulty(
-            self.registry, fault, RegistryUnavailable, ("ping", "set_compatibility", "compatibility", "register")
+            self.registry,
+            fault,
+            RegistryUnavailable,
+            ("ping", "set_compatibility", "compatibility", "register"),
         )
         catalog = self.catalog(log)
         planned = self.plan(folder, catalog, log, registry)
@@ -167,7 +172,8 @@ class Cluster:
                 for version, recorded in versions.items()
             },
             "releases": {
-                bundle: [release.payload for release in releases] for bundle, releases in picture.releases.items()
+                bundle: [release.payload for release in releases]
+                for bundle, releases in picture.releases.items()
             },
             "subscriptions": {name: recorded.payload for name, recorded in picture.subscriptions.items()},
             "void": [void.reason for void in picture.void],

@@ -6,7 +6,13 @@ import pytest
 
 from syncline.definitions.apply import Ports, apply
 from syncline.definitions.folder import read_folder
-from syncline.errors import DecisionVoid, LogUnavailable, RegistryUnavailable, SchemaIncompatible, TopicMismatch
+from syncline.errors import (
+    DecisionVoid,
+    LogUnavailable,
+    RegistryUnavailable,
+    SchemaIncompatible,
+    TopicMismatch,
+)
 from syncline.ports.log import TopicSpec
 from tests.unit.definitions.cluster import AUTHOR, NOW, Cluster, Fault
 from tests.unit.definitions.test_plan import ADDED, V1
@@ -167,7 +173,11 @@ def test_metadata_asks_the_registry_for_no_new_schema(tmp_path):
 
     second = cluster.state()["views"]["airport_delay", "1.0"]
     assert cluster.registry.log == []
-    assert (second.owner, second.schema_id, second.release_date) == ("runway-ops", first.schema_id, first.release_date)
+    assert (second.owner, second.schema_id, second.release_date) == (
+        "runway-ops",
+        first.schema_id,
+        first.release_date,
+    )
 
 
 def test_of_two_applies_at_once_one_is_told_to_plan_again(tmp_path):

@@ -53,14 +53,21 @@ def test_a_folder_that_holds_together_is_read_whole(tmp_path):
     (subscription,) = definitions.subscriptions
     assert (subscription.policy, subscription.policy_release) == (PolicyKind.COMPATIBLE, 1)
     assert subscription.freshness_us == (("origin", 5_000_000), ("weather", 7_200_000_000))
-    assert (subscription.model_name, subscription.model_version, subscription.required) == ("delay", "12", True)
+    assert (subscription.model_name, subscription.model_version, subscription.required) == (
+        "delay",
+        "12",
+        True,
+    )
     assert definitions.notes == ()
 
 
 def test_one_file_may_hold_a_bundle_and_a_subscription(tmp_path):
     """Documents of a file are told apart by `---` and `kind`, as the design's example does."""
     definitions = read_folder(
-        write(tmp_path, {CONTRACT_FILE: CONTRACT, WEATHER_FILE: WEATHER, BUNDLE_FILE: f"{BUNDLE}---\n{SUBSCRIPTION}"})
+        write(
+            tmp_path,
+            {CONTRACT_FILE: CONTRACT, WEATHER_FILE: WEATHER, BUNDLE_FILE: f"{BUNDLE}---\n{SUBSCRIPTION}"},
+        )
     )
 
     assert [bundle.name for bundle in definitions.bundles] == ["flight_inputs"]
@@ -80,7 +87,10 @@ def test_one_file_may_hold_a_bundle_and_a_subscription(tmp_path):
         ),
         ((", primaryKey: true", ""), (11, "schema[0].properties", "no-key")),
         (
-            ("{name: departures, logicalType: integer, required: true}", "{name: delay, logicalType: integer, required: true}"),
+            (
+                "{name: departures, logicalType: integer, required: true}",
+                "{name: delay, logicalType: integer, required: true}",
+            ),
             (18, "schema[0].properties[3].name", "duplicate-name"),
         ),
         (("apiVersion: v3.2.0", "apiVersion: v3.0.0"), (1, "apiVersion", "api-version")),
@@ -127,7 +137,14 @@ def test_a_broken_contract_is_refused_where_it_is_broken(tmp_path, replacement, 
             "apiVersion 'syncline/v2' is not read here",
             "Write `apiVersion: syncline/v1`",
         ),
-        (("kind: Bundle", "kind: Bundel"), 2, "kind", "kind", "there is no kind 'Bundel'", "Did you mean `Bundle`?"),
+        (
+            ("kind: Bundle", "kind: Bundel"),
+            2,
+            "kind",
+            "kind",
+            "there is no kind 'Bundel'",
+            "Did you mean `Bundle`?",
+        ),
         (
             ("view: weather@1", "view: weather"),
             8,
@@ -210,7 +227,9 @@ def test_a_broken_contract_is_refused_where_it_is_broken(tmp_path, replacement, 
         ),
     ],
 )
-def test_a_broken_bundle_is_refused_where_it_is_broken(tmp_path, replacement, line, path, rule, message, remedy):
+def test_a_broken_bundle_is_refused_where_it_is_broken(
+    tmp_path, replacement, line, path, rule, message, remedy
+):
     """Bundles broken in fourteen ways: the exact problem, and nothing else is blamed."""
     found = only_problem(tmp_path, {**WHOLE, BUNDLE_FILE: changed(BUNDLE, replacement)})
 
@@ -375,7 +394,11 @@ def test_a_name_stated_twice_names_the_other_place(tmp_path):
     assert found == {
         (CONTRACT_FILE, "duplicate", "`airport_delay@1` is also stated in contracts/again.odcs.yaml:3"),
         ("bundles/more.yaml", "duplicate", f"`flight_inputs` is also stated in {BUNDLE_FILE}:3"),
-        ("subscriptions/more.yaml", "duplicate", f"`delay-predictor` is also stated in {SUBSCRIPTION_FILE}:3"),
+        (
+            "subscriptions/more.yaml",
+            "duplicate",
+            f"`delay-predictor` is also stated in {SUBSCRIPTION_FILE}:3",
+        ),
     }
 
 
@@ -420,19 +443,31 @@ def test_a_folder_without_definitions_is_refused_with_what_to_do(tmp_path, make,
             {"contracts/speed.odcs.yml": CONTRACT},
             ("contracts/speed.odcs.yml", "file-name", "Rename it to speed.odcs.yaml"),
         ),
-        ({"contracts/speed.yaml": CONTRACT}, ("contracts/speed.yaml", "file-name", "Rename it to speed.odcs.yaml")),
+        (
+            {"contracts/speed.yaml": CONTRACT},
+            ("contracts/speed.yaml", "file-name", "Rename it to speed.odcs.yaml"),
+        ),
         ({"bundles/speed.yml": BUNDLE}, ("bundles/speed.yml", "file-name", "Rename it to speed.yaml")),
         (
             {"bundles/old/speed.yaml": BUNDLE},
             ("bundles/old", "subfolder", "Move its files to bundles/, or the folder elsewhere"),
         ),
-        ({"subscription/a.yaml": SUBSCRIPTION}, ("subscription", "folder-name", "Rename it to subscriptions")),
+        (
+            {"subscription/a.yaml": SUBSCRIPTION},
+            ("subscription", "folder-name", "Rename it to subscriptions"),
+        ),
         (
             {"bundles/contract.yaml": CONTRACT},
             ("bundles/contract.yaml", "kind", "Move it to contracts/*.odcs.yaml"),
         ),
-        ({"bundles/empty.yaml": "# nothing\n"}, ("bundles/empty.yaml", "empty", "Write the definition, or remove the file")),
-        ({"bundles/latin.yaml": b"name: caf\xe9\n"}, ("bundles/latin.yaml", "utf-8", "Save the file as UTF-8 text")),
+        (
+            {"bundles/empty.yaml": "# nothing\n"},
+            ("bundles/empty.yaml", "empty", "Write the definition, or remove the file"),
+        ),
+        (
+            {"bundles/latin.yaml": b"name: caf\xe9\n"},
+            ("bundles/latin.yaml", "utf-8", "Save the file as UTF-8 text"),
+        ),
     ],
 )
 def test_a_file_that_would_be_passed_over_is_said(tmp_path, files, expected):
@@ -461,7 +496,10 @@ def test_a_file_that_is_no_file_is_refused_without_waiting(tmp_path):
 
 def test_a_linked_file_is_read(tmp_path):
     """Folders mounted by Kubernetes consist of symlinks: they are as good as files."""
-    write(tmp_path, {"elsewhere.yaml": BUNDLE, CONTRACT_FILE: CONTRACT, WEATHER_FILE: WEATHER, "bundles/x.md": ""})
+    write(
+        tmp_path,
+        {"elsewhere.yaml": BUNDLE, CONTRACT_FILE: CONTRACT, WEATHER_FILE: WEATHER, "bundles/x.md": ""},
+    )
     (tmp_path / "bundles" / "flight.yaml").symlink_to(tmp_path / "elsewhere.yaml")
 
     assert [bundle.name for bundle in read_folder(tmp_path).bundles] == ["flight_inputs"]
@@ -478,7 +516,13 @@ def test_the_subscriptions_of_one_file_are_read_alone(tmp_path):
 
 def test_a_topic_name_of_another_prefix_is_refused(tmp_path):
     """A contract that states its topic cannot be applied under a prefix that gives another one."""
-    text = changed(CONTRACT, ("    logicalType: object", "    physicalName: prod.features.airport_delay.v1\n    logicalType: object"))
+    text = changed(
+        CONTRACT,
+        (
+            "    logicalType: object",
+            "    physicalName: prod.features.airport_delay.v1\n    logicalType: object",
+        ),
+    )
     folder = write(tmp_path, {CONTRACT_FILE: text})
 
     assert read_folder(folder, prefix="prod").contracts[0].contract.topic == "prod.features.airport_delay.v1"

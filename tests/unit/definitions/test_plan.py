@@ -157,7 +157,11 @@ def test_a_change_that_breaks_readers_asks_for_a_major(cluster, tmp_path):
     """The number to raise follows from the gravest change."""
     write(
         tmp_path,
-        {CONTRACT_FILE: changed(CONTRACT, ("maximum: 1000", "maximum: 900"), ("logicalType: integer", "logicalType: string"))},
+        {
+            CONTRACT_FILE: changed(
+                CONTRACT, ("maximum: 1000", "maximum: 900"), ("logicalType: integer", "logicalType: string")
+            )
+        },
     )
 
     ((_, message, remedy),) = problems_of(cluster, tmp_path)
@@ -170,7 +174,10 @@ def test_a_change_that_breaks_readers_asks_for_a_major(cluster, tmp_path):
     ("replacement", "what"),
     [
         (("maximum: 1000", "maximum: 1100"), "delay: maximum 1000 became 1100"),
-        (("logicalType: integer, required: true", "logicalType: integer, required: false"), "departures: it may be null now"),
+        (
+            ("logicalType: integer, required: true", "logicalType: integer, required: false"),
+            "departures: it may be null now",
+        ),
         (("      - {name: departures, logicalType: integer, required: true}\n", ""), "departures: removed"),
         (("value: 2}", "value: 3}"), "partitions: 2 became 3"),
         (
@@ -204,7 +211,11 @@ def test_a_minor_that_would_break_readers_is_refused(tmp_path, replacement, what
     [
         ("1.3.0", "1.2.0", "airport_delay@1.2 is lower than 1.3, which is registered; versions only go up"),
         ("2.0.0", "1.0.0", "airport_delay@1.0 would come after MAJOR 2; versions only go up"),
-        ("1.0.2", "1.0.1", "airport_delay@1.0.1 is lower than airport_delay@1.0.2, which is registered; versions only go up"),
+        (
+            "1.0.2",
+            "1.0.1",
+            "airport_delay@1.0.1 is lower than airport_delay@1.0.2, which is registered; versions only go up",
+        ),
     ],
 )
 def test_a_version_that_goes_back_is_refused(tmp_path, applied, written, message):
@@ -239,7 +250,9 @@ def test_a_bundle_may_stand_on_views_of_the_catalog(cluster, tmp_path):
 )
 def test_a_view_that_is_nowhere_is_refused(cluster, tmp_path, reference, remedy):
     """With the catalog at hand, an unknown view, MAJOR or MINOR is a problem with what there is."""
-    other = write(tmp_path / "other", {BUNDLE_FILE: changed(BUNDLE, ("view: weather@1", f"view: {reference}"))})
+    other = write(
+        tmp_path / "other", {BUNDLE_FILE: changed(BUNDLE, ("view: weather@1", f"view: {reference}"))}
+    )
 
     assert problems_of(cluster, other) == [
         ("unknown-view", f"there is no {reference}, neither here nor in the catalog", remedy)
@@ -263,7 +276,11 @@ def test_a_subscription_to_no_bundle_is_refused(cluster, tmp_path):
     )
 
     assert problems_of(cluster, other) == [
-        ("unknown-bundle", "there is no bundle flight_input, neither here nor in the catalog", "Did you mean `flight_inputs`?")
+        (
+            "unknown-bundle",
+            "there is no bundle flight_input, neither here nor in the catalog",
+            "Did you mean `flight_inputs`?",
+        )
     ]
 
 
@@ -340,7 +357,8 @@ def test_a_topic_with_another_retention_is_said_and_left_alone(cluster, tmp_path
         tmp_path,
         {
             CONTRACT_FILE: changed(
-                CONTRACT, ("slaProperties:\n", "slaProperties:\n  - {property: retention, value: 1, unit: d}\n")
+                CONTRACT,
+                ("slaProperties:\n", "slaProperties:\n  - {property: retention, value: 1, unit: d}\n"),
             )
         },
     )

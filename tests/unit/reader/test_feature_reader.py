@@ -352,6 +352,26 @@ def test_a_contract_is_not_parsed_again_when_only_the_condition_changes(world: W
     assert reader._served.release is compiled
 
 
+def test_a_new_schema_of_a_view_is_readable_without_parsing_what_is_served_again(world: World) -> None:
+    """When somebody registers a newer MINOR, the next read knows its schema id, and keeps what it compiled."""
+    reader = serve_flights(world)
+    world.put(DELAY, "EWR", delay=1.0)
+    reader.get("flight_inputs", KEYS)
+    before = reader._served.release
+    newer = contract("airport_delay", number("delay"), number("departures"), version="1.1.0")
+
+    world.serve(Alias("origin_delay", DELAY, ("origin",)), others=(newer,))
+    world.put(newer, "EWR", delay=2.0)
+    row = reader.get("flight_inputs", {"origin": "EWR"})
+
+    after = reader._served.release
+    assert row.values["origin_delay__delay"] == 2.0
+    assert before is not None
+    assert after is not None
+    assert after is not before
+    assert after.views[0].contract is before.views[0].contract
+
+
 def test_threads_may_share_a_reader(world: World) -> None:
     """Several threads, each with entities of its own, get nobody else's values."""
     reader = serve_flights(world)
