@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from tests.stack.stack import Stack, StackError, choose_kind
-
 from benchmarks.flights import AGENT_VIEW, definition_files, flights, record_keys
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import Author, CatalogClient
@@ -27,6 +25,7 @@ from syncline.settings import ConnectionSettings
 from syncline.wire.framing import prefix
 from syncline.wire.topics import Topics
 from syncline.wiring import open_log, open_registry
+from tests.stack.stack import Stack, StackError, choose_kind
 
 _CHUNK_ROWS = 50_000
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from tests.stack.stack import Stack, StackError, choose_kind
 
 from syncline.adapters.embedded.broker import EmbeddedBroker
 from syncline.adapters.embedded.registry import EmbeddedRegistry
+from tests.stack.stack import Stack, StackError, choose_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

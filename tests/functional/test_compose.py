@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from tests.stack.compose import ComposeError, compose_config, why_no_compose
 
 FILE = Path(__file__).parents[2] / "docker-compose.yml"

@@ -39,24 +39,31 @@ ROOT = Path(__file__).parents[2]
 
 
 def now_us() -> int:
+    """This moment."""
     return time.time_ns() // 1_000
 
 
 def many(count: int) -> list[dict[str, Any]]:
+    """Good rows of forty airports, of the last moments."""
     start_us = now_us()
-    return [row(f"A{number % 40:02d}", start_us - 5 * count + number, seats=number) for number in range(count)]
+    return [
+        row(f"A{number % 40:02d}", start_us - 5 * count + number, seats=number) for number in range(count)
+    ]
 
 
 def publisher_on(log: KafkaLog, prefix: str, **settings: Any) -> Publisher:
+    """A publisher with the machine\'s clock."""
     return make_publisher(log, SystemClock(), prefix=prefix, **settings)
 
 
 @pytest.fixture
 def log(stack) -> KafkaLog:
+    """The session's Kafka."""
     return KafkaLog(stack.bootstrap_servers)
 
 
 def written_in_forms(log: Any, prefix: str) -> list[dict[bytes | None, list[bytes | None]]]:
+    """What each form of the same rows wrote; where it stands is checked."""
     rows = many(600)
     written = []
     for form, convert in FORMS.items():
@@ -116,7 +123,8 @@ def test_avro_deserializer_decodes_what_we_write(log, prefix, registry_url):
 def test_a_broker_that_stalls_makes_busy_then_unknown_then_truth(kafka, prefix):
     """P1: while the broker is frozen nothing is told as acknowledged; afterwards the counts are what the log holds."""
     log = KafkaLog(
-        kafka.bootstrap_servers, client={"queue.buffering.max.messages": 1_000, "delivery.timeout.ms": 120_000}
+        kafka.bootstrap_servers,
+        client={"queue.buffering.max.messages": 1_000, "delivery.timeout.ms": 120_000},
     )
     contract = airport_contract(prefix)
     register(log, contract, prefix=prefix)
@@ -125,7 +133,9 @@ def test_a_broker_that_stalls_makes_busy_then_unknown_then_truth(kafka, prefix):
     view.publish({"airport": "EWR"}, FEATURES, event_time=now_us()).result()
 
     kafka.pause()
-    with pytest.raises(PublisherBusy, match=r"1000 of 5000 rows were queued; row 1000 and those after it were not"):
+    with pytest.raises(
+        PublisherBusy, match=r"1000 of 5000 rows were queued; row 1000 and those after it were not"
+    ):
         view.publish_many(many(5_000))
     with pytest.raises(NotAcknowledged, match="1000 had no answer in time") as caught:
         publisher.flush(timeout_s=0.1)
@@ -188,7 +198,9 @@ def test_no_broker_at_start_is_one_clear_error(prefix):
     """With nothing at the address, `view` names the address, in the time allowed; closing is quiet."""
     address = f"127.0.0.1:{free_port()}"
     with (
-        make_publisher(KafkaLog(address), SystemClock(), prefix=prefix, bootstrap_servers=address) as publisher,
+        make_publisher(
+            KafkaLog(address), SystemClock(), prefix=prefix, bootstrap_servers=address
+        ) as publisher,
         pytest.raises(LogUnavailable, match=address),
     ):
         publisher.view("airport_delay", timeout_s=1.0)
@@ -212,8 +224,6 @@ def test_a_broker_that_goes_away_and_comes_back_loses_nothing(embedded, prefix):
 
 _FORK = """
 import os, sys
-from syncline.adapters.embedded.broker import EmbeddedBroker
-from syncline.adapters.embedded.log import EmbeddedLog
 from syncline.adapters.kafka.log import KafkaLog
 from syncline.clock import SystemClock
 from syncline.errors import PublisherClosed

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
 from tests.stack.cache import cache_folder, filled
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
+
 from tests.stack.apicurio import APICURIO_VERSION, CONFLUENT_API, answers_registry
 from tests.stack.kafka import KAFKA_VERSION, answers_kafka
 from tests.stack.ports import LOOPBACK, free_port

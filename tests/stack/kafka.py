@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+
 from tests.stack.cache import filled
 from tests.stack.maven import run_maven
 from tests.stack.ports import LOOPBACK, free_port

@@ -11,13 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
+from syncline.adapters.embedded.broker import EmbeddedBroker
+from syncline.adapters.embedded.registry import EmbeddedRegistry
 from tests.stack.apicurio import APICURIO_VERSION, Apicurio, apicurio_folder
 from tests.stack.engine import ContainerApicurio, ContainerKafka, why_no_engine
 from tests.stack.kafka import KAFKA_VERSION, Kafka, kafka_jars
 from tests.stack.maven import why_no_java
-
-from syncline.adapters.embedded.broker import EmbeddedBroker
-from syncline.adapters.embedded.registry import EmbeddedRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,6 +25,8 @@ class ServedSchema:
     schema_id: int
     reference: str
     avro_schema: str
+    contract: str
+    """The ODCS document of that version, as JSON: under `observe`, a cell may break the contract it was written by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,10 @@ def serve(picture: Picture, subscription: SubscriptionDeclared, release: Recorde
             if version.major == view.version.major:
                 payload = other.payload
                 schemas[payload.schema_id] = ServedSchema(
-                    payload.schema_id, f"{payload.view}@{payload.version}", payload.avro_schema
+                    payload.schema_id,
+                    f"{payload.view}@{payload.version}",
+                    payload.avro_schema,
+                    payload.contract,
                 )
     return Serving(
         bundle=subscription.bundle,

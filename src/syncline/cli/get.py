@@ -33,11 +33,6 @@ if TYPE_CHECKING:
     multiple=True,
     help="Only this feature (repeat), as alias:feature or its result name.",
 )
-@click.option(
-    "--full-feature-names",
-    is_flag=True,
-    help="Name each value alias__feature, also where the feature's own name is unique.",
-)
 @output_option
 def get(
     *,
@@ -45,7 +40,6 @@ def get(
     keys: tuple[str, ...],
     store: Path,
     features: tuple[str, ...],
-    full_feature_names: bool,
     output: Output,
 ) -> None:
     """Print one model input of BUNDLE for the entities that KEY=VALUE… name.
@@ -59,7 +53,6 @@ def get(
             bundle,
             parse_keys(keys, reader.join_keys()),
             features=list(features) or None,
-            full_feature_names=full_feature_names,
         )
     if output.is_json:
         output.document(_document(row))

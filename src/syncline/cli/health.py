@@ -84,7 +84,7 @@ def _environment() -> Iterator[Check]:
     yield Check(
         Level.OK, "syncline", f"{__version__} on Python {version}, {platform.system()} {platform.machine()}"
     )
-    if sys.version_info < (3, 11):  # noqa: UP036  # someone may run from a checkout
+    if sys.version_info < (3, 11):  # someone may run from a checkout
         yield Check(Level.FAIL, "python", f"{version} is too old", "Use Python 3.11 or newer")
     for names, level, remedy in (
         (_NEEDED, Level.FAIL, "Install syncline again"),

@@ -77,6 +77,11 @@ def printable(text: str, *, lines: bool = False) -> str:
     )
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 topic`, `2 topics`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _coloured() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 

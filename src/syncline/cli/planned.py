@@ -7,7 +7,7 @@ from typing import Any
 
 from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog_client import CatalogClient
-from syncline.cli.output import Output
+from syncline.cli.output import Output, counted
 from syncline.definitions.folder import read_folder
 from syncline.definitions.observe import observe
 from syncline.definitions.plan import Plan, ViewChange, plan
@@ -88,10 +88,10 @@ def plan_document(planned: Plan) -> dict[str, Any]:
 def show_plan(planned: Plan, output: Output) -> None:
     """The plan for people: one line for each action, `+` for what is new and `~` for what changes."""
     for spec in planned.topics:
-        _action(output, "+", f"topic {spec.name} ({_count(spec.partitions, 'partition')})")
+        _action(output, "+", f"topic {spec.name} ({counted(spec.partitions, 'partition')})")
     for view in planned.views:
         sign = "+" if view.change in (ViewChange.NEW_VIEW, ViewChange.NEW_MAJOR) else "~"
-        features = _count(len(view.contract.features), "feature")
+        features = counted(len(view.contract.features), "feature")
         _action(
             output,
             sign,
@@ -121,10 +121,10 @@ def show_plan(planned: Plan, output: Output) -> None:
         )
         return
     counts = (
-        _count(len(planned.topics), "topic"),
-        _count(len(planned.views), "view version"),
-        _count(len(planned.bundles), "release"),
-        _count(len(planned.subscriptions), "subscription"),
+        counted(len(planned.topics), "topic"),
+        counted(len(planned.views), "view version"),
+        counted(len(planned.bundles), "release"),
+        counted(len(planned.subscriptions), "subscription"),
     )
     output.line()
     output.line(f"Plan: {', '.join(counts)}; {len(planned.unchanged)} unchanged.")
@@ -132,10 +132,6 @@ def show_plan(planned: Plan, output: Output) -> None:
 
 def _action(output: Output, sign: str, text: str) -> None:
     output.line(f"  {sign} {text}", style="green" if sign == "+" else "yellow")
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _policy(declared: SubscriptionDeclared) -> str:

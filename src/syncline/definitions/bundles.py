@@ -46,7 +46,7 @@ def parse_bundle(located: Located, findings: Findings) -> Bundle | None:
     return Bundle(name, owner, tuple(uses), Place(located))
 
 
-def _view_use(entry: Any, place: Place, findings: Findings) -> ViewUse | None:  # noqa: ANN401  # any JSON
+def _view_use(entry: Any, place: Place, findings: Findings) -> ViewUse | None:  # any JSON
     if not isinstance(entry, dict):
         findings.add(place.path, "type", f"{entry!r:.40} is no mapping", "Write `{view: airport_delay@1}`")
         return None

@@ -106,7 +106,7 @@ class Fields:
                 )
         return found
 
-    def value(self, name: str) -> Any:  # noqa: ANN401  # any JSON
+    def value(self, name: str) -> Any:  # any JSON
         """The field as it stands."""
         return self._data.get(name)
 

@@ -208,7 +208,7 @@ class Demo:
         learnt = list(examples(self._replay, every=_LEARN_EVERY))
         model = DelayPredictor.fit((example.values, example.departure.dep_delay) for example in learnt)
         departures = self._replay.upcoming(within_min=60)[:_SHOWN_DEPARTURES]
-        inputs = [reader.get(BUNDLE, one.keys, full_feature_names=True) for one in departures]
+        inputs = [reader.get(BUNDLE, one.keys) for one in departures]
         self._screen.table(
             [
                 ("flight", ""),
@@ -241,7 +241,13 @@ class Demo:
         )
         ages = row.ages
         self._screen.table(
-            [("feature", ""), ("value", "right"), ("status", ""), ("age", "right"), ("record (partition:offset)", "")],
+            [
+                ("feature", ""),
+                ("value", "right"),
+                ("status", ""),
+                ("age", "right"),
+                ("record (partition:offset)", ""),
+            ],
             [
                 (name, _text(value), str(row.statuses[name]), _age(ages[name]), _source(row, name))
                 for name, value in row.values.items()

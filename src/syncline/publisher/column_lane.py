@@ -18,13 +18,10 @@ from syncline.contracts.columns import compile_columns
 from syncline.contracts.encode_columns import ColumnEncoder
 from syncline.contracts.model import Contract, FeatureType
 from syncline.publisher.event_times import event_time_us
-from syncline.publisher.row_lane import KnownKeys
+from syncline.publisher.row_lane import BATCH_ROWS, KnownKeys
 from syncline.publisher.terms import Window
 from syncline.wire.framing import prefix
 from syncline.wire.keys import KEY_BYTES_MAX
-
-BATCH_ROWS = 20_000
-"""Rows that are judged and encoded at a time: enough to spread the cost of a column, few enough to stay in cache."""
 
 _EMPTY = object()
 _PYTHON_TYPES = {

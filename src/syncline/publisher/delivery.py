@@ -83,5 +83,5 @@ class Delivery:
         if self._on_outcome is not None:
             try:
                 self._on_outcome(outcome)
-            except BaseException as error:  # noqa: BLE001  a job's callback may raise anything; flush raises it again
+            except BaseException as error:
                 ledger.note_trouble(error)

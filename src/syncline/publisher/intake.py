@@ -13,7 +13,7 @@ import numpy as np
 
 from syncline.contracts.model import Contract, FeatureType
 from syncline.errors import Violation, WireError
-from syncline.publisher.row_lane import Faulty, RowLane
+from syncline.publisher.row_lane import BATCH_ROWS, Faulty, RowLane
 from syncline.publisher.terms import Window, must_raise
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from syncline.publisher.column_lane import ColumnLane, JudgedColumns
 
-_PARCEL_ROWS = 20_000
 _COLUMNS_ROWS_MIN = 200
 """Fewer rows are done one by one: a batch of columns has a price of its own."""
 
@@ -65,7 +64,7 @@ class Intake:
     @cached_property
     def _column_lane(self) -> ColumnLane:
         # Arrow is an extra: only a job that has it comes here.
-        from syncline.publisher.column_lane import ColumnLane  # noqa: PLC0415  see above
+        from syncline.publisher.column_lane import ColumnLane
 
         return ColumnLane(self._contract, self._schema_id)
 
@@ -99,8 +98,8 @@ class Intake:
     def _take_rows(
         self, rows: Sequence[Mapping[str, Any]], window: Window, taken: Taken, *, first: int
     ) -> None:
-        for start in range(0, len(rows), _PARCEL_ROWS):
-            part = rows[start : start + _PARCEL_ROWS]
+        for start in range(0, len(rows), BATCH_ROWS):
+            part = rows[start : start + BATCH_ROWS]
             if len(part) < _COLUMNS_ROWS_MIN or not self._take_as_columns(
                 part, window, taken, first=first + start
             ):
@@ -140,7 +139,7 @@ class Intake:
 
     def _take_frame(self, frame: pd.DataFrame, window: Window, taken: Taken) -> None:
         try:
-            import pyarrow as pa  # noqa: PLC0415  only a job with pandas comes here, and it may have no Arrow
+            import pyarrow as pa
         except ImportError:
             batch = None
         else:
@@ -161,7 +160,7 @@ class Intake:
         *,
         frame: pd.DataFrame | None = None,
     ) -> None:
-        from syncline.publisher.column_lane import batches  # noqa: PLC0415  as in `_column_lane`
+        from syncline.publisher.column_lane import batches
 
         first = 0
         for batch in batches(given):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import os
 import sys
 import threading
 from collections.abc import Sequence
 
 from syncline.clock import Clock
-from syncline.errors import LogError, NotAcknowledged, PublisherClosed, PublishError
+from syncline.errors import LogError, NotAcknowledged, PublishError
 from syncline.ports.log import Headers, LogWriter
 from syncline.publisher.courier import Courier, PublishedTopic
 from syncline.publisher.delivery import Delivery
 from syncline.publisher.ledger import Ledger
+from syncline.publisher.lifetime import Lifetime
 from syncline.settings import PublisherSettings
 
 _EXIT_S_MAX = 5.0
@@ -30,8 +30,7 @@ class Outbox:
         self.ledger = Ledger()
         self._writer = writer
         self._settings = settings
-        self._process = os.getpid()
-        self._closed = False
+        self.lifetime = Lifetime()
         self._closing = threading.Lock()
         self._courier = Courier(
             writer,
@@ -45,20 +44,6 @@ class Outbox:
     def attend(self, topics: Sequence[PublishedTopic]) -> None:
         """Send heartbeats to these topics from now on."""
         self._courier.attend(topics)
-
-    def ask_usable(self) -> None:
-        """Refuse where nothing could ever be sent.
-
-        Raises:
-            PublisherClosed: it was closed, or this process is a fork of the one that made it.
-        """
-        if self._process != os.getpid():
-            raise PublisherClosed(
-                f"this publisher was made in process {self._process}, before a fork; its connections stayed there. "
-                "Make a publisher in the process that publishes"
-            )
-        if self._closed:
-            raise PublisherClosed("this publisher is closed; make another")
 
     def send(
         self,
@@ -101,9 +86,9 @@ class Outbox:
 
         Raises:
             NotAcknowledged: see `Ledger.close_account`.
-            PublisherClosed: see `ask_usable`.
+            PublisherClosed: see `Lifetime.ask_usable`.
         """
-        self.ask_usable()
+        self.lifetime.ask_usable()
         self._refuse_callback("flush")
         self.ledger.wait_until(self.ledger.is_settled, timeout_s)
         self.ledger.close_account()
@@ -114,13 +99,13 @@ class Outbox:
         Raises:
             NotAcknowledged: something was not acknowledged since the last flush.
         """
-        if self._process != os.getpid():
+        if self.lifetime.is_forked:
             return
         self._refuse_callback("close")
         with self._closing:
-            if self._closed:
+            if self.lifetime.ended:
                 return
-            self._closed = True
+            self.lifetime.ended = True
             atexit.unregister(self._at_exit)
             self._courier.stop()
             try:
@@ -138,7 +123,7 @@ class Outbox:
         try:
             self.close(min(self._settings.flush_timeout_s, _EXIT_S_MAX))
         except NotAcknowledged as error:
-            print(  # noqa: T201  the interpreter is ending: logging may be shut down, and this must be seen
+            print(
                 f"syncline: publisher {self._settings.publisher} was not closed before the end of the program: {error}",
                 file=sys.stderr,
             )

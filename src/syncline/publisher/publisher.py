@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from types import TracebackType
 from typing import Self
@@ -19,7 +18,6 @@ from syncline.contracts.model import Version
 from syncline.errors import (
     CatalogError,
     LogUnavailable,
-    PublisherClosed,
     SynclineError,
     TopicMismatch,
     TopicMissing,
@@ -28,6 +26,7 @@ from syncline.ports.log import Log
 from syncline.publisher.courier import PublishedTopic
 from syncline.publisher.event_times import Timeline
 from syncline.publisher.ledger import Ledger, PublisherStats
+from syncline.publisher.lifetime import Lifetime
 from syncline.publisher.outbox import Outbox
 from syncline.publisher.view import ViewPublisher
 from syncline.settings import PublisherSettings
@@ -46,9 +45,8 @@ class Publisher:
         self._settings = settings
         self._clock = clock
         self._topics = topics
-        self._process = os.getpid()
+        self._lifetime = Lifetime()
         self._lock = threading.Lock()
-        self._closed = False
         self._outbox: Outbox | None = None
         self._catalog: CatalogClient | None = None
         self._published: dict[str, PublishedTopic] = {}
@@ -66,7 +64,7 @@ class Publisher:
             LogUnavailable: no broker answered in time.
             PublisherClosed: closed, or made before a fork.
         """
-        self._ask_usable()
+        self._lifetime.ask_usable()
         with self._lock:
             wanted = _parsed(reference)
             picture = self._read_catalog(timeout_s)
@@ -74,13 +72,13 @@ class Publisher:
             known = self._views.get((registered.view, registered.version))
             if known is not None:
                 return known
-            topic = self._attend(registered, timeout_s)
+            contract = contract_from_document(
+                json.loads(registered.contract), file="catalog", prefix=self._settings.prefix
+            )
             view = ViewPublisher(
-                contract_from_document(
-                    json.loads(registered.contract), file="catalog", prefix=self._settings.prefix
-                ),
+                contract,
                 registered.schema_id,
-                topic=topic,
+                topic=self._attend(registered.topic, contract.partitions, timeout_s),
                 outbox=self._running(),
                 settings=self._settings,
                 clock=self._clock,
@@ -95,7 +93,7 @@ class Publisher:
             NotAcknowledged: since the last flush some failed, are unknown, or have no outcome in time.
             PublisherClosed: closed, or made before a fork.
         """
-        self._ask_usable()
+        self._lifetime.ask_usable()
         if self._outbox is not None:
             self._outbox.flush(self._settings.flush_timeout_s if timeout_s is None else timeout_s)
 
@@ -105,9 +103,9 @@ class Publisher:
         Raises:
             NotAcknowledged: as for `flush`; what had no outcome has one now (failed or unknown).
         """
-        if self._process != os.getpid():
+        if self._lifetime.is_forked:
             return
-        self._closed = True
+        self._lifetime.ended = True
         if self._outbox is not None:
             self._outbox.close(self._settings.flush_timeout_s if timeout_s is None else timeout_s)
 
@@ -130,15 +128,6 @@ class Publisher:
             self.close()
         except SynclineError as found:
             error.add_note(f"and the publisher found when it was closed: {found}")
-
-    def _ask_usable(self) -> None:
-        if self._process != os.getpid():
-            raise PublisherClosed(
-                f"this publisher was made in process {self._process}, before a fork; its connections stayed there. "
-                "Make a publisher in the process that publishes"
-            )
-        if self._closed:
-            raise PublisherClosed("this publisher is closed; make another")
 
     def _running(self) -> Outbox:
         if self._outbox is None:
@@ -168,24 +157,19 @@ class Publisher:
             # The contract of a view is read once: no connection is kept for it.
             self._catalog.close()
 
-    def _attend(self, registered: ViewVersionRegistered, timeout_s: float) -> PublishedTopic:
-        known = self._published.get(registered.topic)
-        contract = contract_from_document(
-            json.loads(registered.contract), file="catalog", prefix=self._settings.prefix
-        )
+    def _attend(self, topic: str, partitions: int, timeout_s: float) -> PublishedTopic:
+        known = self._published.get(topic)
         if known is None:
-            found = self._log.describe_topic(registered.topic, timeout_s)
+            found = self._log.describe_topic(topic, timeout_s)
             if found is None:
-                raise TopicMissing(
-                    f"there is no topic {registered.topic}: run `syncline apply` again to make it"
-                )
-            known = PublishedTopic(found.name, found.partitions, Timeline(self._settings.tie_memory_keys))
-        if known.partitions != contract.partitions:
+                raise TopicMissing(f"there is no topic {topic}: run `syncline apply` again to make it")
+            known = PublishedTopic(topic, found.partitions, Timeline(self._settings.tie_memory_keys))
+        if known.partitions != partitions:
             raise TopicMismatch(
-                f"{registered.topic} has {known.partitions} partitions and its contract says {contract.partitions}: "
-                "keys would land in other partitions than consumers expect; restore the topic or register a new MAJOR"
+                f"{topic} has {known.partitions} partitions and its contract says {partitions}: keys would land "
+                "in other partitions than consumers expect; restore the topic or register a new MAJOR"
             )
-        self._published[registered.topic] = known
+        self._published[topic] = known
         return known
 
 

@@ -16,6 +16,9 @@ from syncline.publisher.terms import Window
 from syncline.wire.framing import prefix
 from syncline.wire.keys import KEY_BYTES_MAX, encode_key
 
+BATCH_ROWS = 20_000
+"""Rows that are judged and encoded at a time: enough to spread the cost of a column, few enough to stay in cache."""
+
 _KNOWN_KEYS_MAX = 100_000
 _ABSENT = object()
 
@@ -47,7 +50,7 @@ class KnownKeys(dict[Any, bytes]):
     def __init__(self, *, single: bool) -> None:
         self._single = single
 
-    def __missing__(self, values: Any) -> bytes:  # noqa: ANN401  a dict's own signature; one value or a tuple of them
+    def __missing__(self, values: Any) -> bytes:
         """Encode the key, and remember it."""
         key = encode_key([values] if self._single else list(values))
         if len(self) >= _KNOWN_KEYS_MAX:
@@ -184,4 +187,4 @@ def _names(violations: Sequence[Violation], names: Sequence[str]) -> bool:
 
 def _shown(value: object) -> str:
     text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  as long as a violation may show
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -83,7 +83,7 @@ class ViewPublisher:
             PublisherBusy: the queue stayed full for `busy_timeout_s`; the update was not queued.
             PublisherClosed: the publisher is closed, or was made before a fork.
         """
-        self._outbox.ask_usable()
+        self._outbox.lifetime.ask_usable()
         name = self.contract.event_time
         row = {**keys, **features, name: event_time}
         if len(row) != len(keys) + len(features) + 1:
@@ -128,7 +128,7 @@ class ViewPublisher:
             PublisherClosed: the publisher is closed, or was made before a fork.
             TypeError: `rows` is none of these.
         """
-        self._outbox.ask_usable()
+        self._outbox.lifetime.ask_usable()
         taken = self._intake.take(rows, Window.at(self.contract, self._clock.now_us()))
         total = sum(len(parcel.keys) for parcel in taken.parcels) + len(taken.faulty)
         return self._dispatch(taken, total=total, on_outcome=on_outcome)
@@ -144,7 +144,7 @@ class ViewPublisher:
 
         Args, raises: as for `publish`.
         """
-        self._outbox.ask_usable()
+        self._outbox.lifetime.ask_usable()
         window = Window.at(self.contract, self._clock.now_us())
         name = self.contract.event_time
         found = self._deletes.explain(0, {**keys, name: event_time}, window)

@@ -77,7 +77,7 @@ class ModelInputs:
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Result name → a value per row."""
-        return self._per_row(lambda found, place: found.values[place])  # noqa: PD011  no pandas object
+        return self._per_row(lambda found, place: found.values[place])
 
     def statuses(self) -> dict[str, list[Status]]:
         """Result name → a status per row."""
@@ -98,9 +98,9 @@ class ModelInputs:
         `<name>__event_time` (timestamp[us, UTC]) for each.
         """
         # Imported here: only who asks for a table needs Arrow.
-        import pyarrow as pa  # noqa: PLC0415  see above
+        import pyarrow as pa
 
-        from syncline.contracts.arrow import ARROW_TYPES  # noqa: PLC0415  see above
+        from syncline.contracts.arrow import ARROW_TYPES
 
         words = list(Status)
         number_of = {status: number for number, status in enumerate(words)}
@@ -114,7 +114,7 @@ class ModelInputs:
                 zip(column.view.names, column.view.features, strict=True)
             ):
                 kind = ARROW_TYPES[column.view.feature_type(feature)]
-                values = [one.values[place] for one in found]  # noqa: PD011  no pandas object
+                values = [one.values[place] for one in found]
                 arrays[name] = pa.array(values, kind).take(codes)
                 if details:
                     numbers = pa.array([number_of[one.statuses[place]] for one in found], pa.int8()).take(
@@ -136,8 +136,8 @@ class ModelInputs:
         Integers and booleans come as pandas' nullable types (Int32, Int64, boolean), so that a column's type never
         depends on whether a value happens to be missing; a float that is null is NaN.
         """
-        import pandas as pd  # noqa: PLC0415  only who asks for a frame needs it
-        import pyarrow as pa  # noqa: PLC0415
+        import pandas as pd
+        import pyarrow as pa
 
         nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
         return self.to_arrow(details=details).to_pandas(types_mapper=nullable.get)

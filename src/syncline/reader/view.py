@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncline.contracts.decode_row import RowDecoder
 from syncline.contracts.document import contract_from_document
@@ -12,7 +12,7 @@ from syncline.errors import WireError
 from syncline.reader.entity import EntityKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from syncline.catalog.serving import ServedSchema, ServedView
     from syncline.contracts.model import Contract
@@ -47,30 +47,40 @@ class View:
             [(asked, kinds[own]) for own, asked in served.keys], partitions=contract.contract.partitions
         )
         self._check = contract.check
+        features = contract.contract.features
+        self._wanted = [*kinds, contract.contract.event_time, *(feature.name for feature in features)]
+        self._defaults = {feature.name: feature.default for feature in features if feature.has_default}
         major = f"{served.view}@{served.major}."
         self._schemas = {schema.schema_id: schema for schema in schemas if schema.reference.startswith(major)}
-        self._decoders: dict[int, Callable[[bytes], Row]] = {}
+        self._written: dict[int, _Written] = {}
 
     def row(self, schema_id: int, payload: bytes) -> tuple[Row, Sequence[Violation]]:
-        """The payload as a row of the served version, and every rule of its contract that it breaks.
+        """The payload as a row of the served version, and every rule that it breaks.
+
+        Rules of the served contract, and of the one that it was written by, where that is another (P5).
 
         A feature that the writer did not know has its default, and is absent where there is none.
 
         Raises:
             WireError: no version of this view has the schema id, or the payload is not of that schema.
         """
-        decode = self._decoders.get(schema_id)
-        if decode is None:
-            decode = self._decoders[schema_id] = self._decoder(schema_id)
-        row = decode(payload)
-        return row, self._check(row)
+        written = self._written.get(schema_id)
+        if written is None:
+            written = self._written[schema_id] = self._written_by(schema_id)
+        row = written.decode(payload)
+        if written.check is None:
+            return row, self._check(row)
+        broken = [found for found in written.check(row) if self.contract.feature(found.feature) is not None]
+        row = {**self._defaults, **row}
+        row = {name: row[name] for name in self._wanted if name in row}
+        return row, [*self._check(row), *broken]
 
     def reference(self, schema_id: int) -> str | None:
         """What a schema id names: `airport_delay@1.2`."""
         schema = self._schemas.get(schema_id)
         return None if schema is None else schema.reference
 
-    def _decoder(self, schema_id: int) -> Callable[[bytes], Row]:
+    def _written_by(self, schema_id: int) -> _Written:
         schema = self._schemas.get(schema_id)
         if schema is None:
             raise WireError(
@@ -78,16 +88,12 @@ class View:
             )
         decode = RowDecoder(schema.avro_schema)
         if schema.reference == self.served.reference:
-            return decode
-        return _projection(decode, self.contract)
+            return _Written(decode, None)
+        return _Written(decode, ServedContract(schema.contract, topic=self.served.topic).check)
 
 
-def _projection(decode: Callable[[bytes], Row], contract: Contract) -> Callable[[bytes], Row]:
-    wanted = [key.name for key in contract.keys] + [contract.event_time] + [f.name for f in contract.features]
-    defaults: Mapping[str, Any] = {f.name: f.default for f in contract.features if f.has_default}
+class _Written(NamedTuple):
+    """How rows of one schema id are read; no check of their own where it is the served version's."""
 
-    def project(payload: bytes) -> Row:
-        row = {**defaults, **decode(payload)}
-        return {name: row[name] for name in wanted if name in row}
-
-    return project
+    decode: Callable[[bytes], Row]
+    check: RowCheck | None

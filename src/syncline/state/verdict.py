@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -94,9 +95,10 @@ class Verdict:
 def judge(rows: Rows, *, t_ms: int, major: ViewMajor, schemas: Mapping[int, ViewSchema]) -> Verdict:
     """The verdict on the rows, given T before them and every schema that the catalog knows so far."""
     kinds = _kinds(rows)
-    stop = _first_stop(rows, kinds, schemas)
+    ids = schema_ids(_filled(rows.values))
+    stop = _first_stop(rows, kinds, ids, schemas)
     if stop is not None:
-        rows, kinds = rows.first(stop.row), kinds[: stop.row]
+        rows, kinds, ids = rows.first(stop.row), kinds[: stop.row], ids[: stop.row]
     if not len(rows):
         return Verdict(0, _no_updates(), (), t_ms, (), (), stop)
 
@@ -104,7 +106,7 @@ def judge(rows: Rows, *, t_ms: int, major: ViewMajor, schemas: Mapping[int, View
     court = _Court(rows, major)
     court.judge_keys(kinds)
     court.judge_deletes(np.flatnonzero(kinds == _DELETE))
-    checked = court.judge_values(np.flatnonzero(kinds == _VALUE), schemas)
+    checked = court.judge_values(np.flatnonzero(kinds == _VALUE), ids, schemas)
     court.judge_times(t_of_row)
     court.name_schemas()
 
@@ -150,15 +152,22 @@ def _kinds(rows: Rows) -> npt.NDArray[np.int8]:
     return kinds
 
 
-def _first_stop(rows: Rows, kinds: npt.NDArray[np.int8], schemas: Mapping[int, ViewSchema]) -> Stop | None:
+def _first_stop(
+    rows: Rows,
+    kinds: npt.NDArray[np.int8],
+    ids: npt.NDArray[np.int64],
+    schemas: Mapping[int, ViewSchema],
+) -> Stop | None:
     """The first marker, or the first value under a schema id that the catalog does not know yet."""
     marker = int(np.argmax(kinds == _MARKER)) if (kinds == _MARKER).any() else len(rows)
-    values = np.flatnonzero(kinds[:marker] == _VALUE)
-    ids = schema_ids([rows.values[row] or b"" for row in values.tolist()])
-    unknown = [int(schema_id) for schema_id in np.unique(ids) if schema_id >= 0 and schema_id not in schemas]
+    unknown = [
+        int(schema_id)
+        for schema_id in np.unique(ids[:marker])
+        if schema_id >= 0 and int(schema_id) not in schemas
+    ]
     if unknown:
-        row = int(values[np.isin(ids, unknown)][0])
-        schema_id = int(ids[np.isin(ids, unknown)][0])
+        row = int(np.argmax(np.isin(ids, unknown)))
+        schema_id = int(ids[row])
         return Stop(
             row,
             marker=False,
@@ -208,10 +217,10 @@ class _Court:
 
     def judge_keys(self, kinds: npt.NDArray[np.int8]) -> None:
         """Null, empty, oversized and malformed keys; and rows that stand in another partition than their key's."""
-        index: dict[bytes, int] = {}
-        keys = [key or b"" for key in self._rows.keys]
-        self._codes = np.fromiter([index.setdefault(key, len(index)) for key in keys], np.int32, len(keys))
-        self._unique = list(index)
+        keys = _filled(self._rows.keys)
+        self._unique = list(dict.fromkeys(keys))
+        number_of = {key: code for code, key in enumerate(self._unique)}
+        self._codes = np.fromiter(map(number_of.__getitem__, keys), np.int32, len(keys))
         self._entities = [decode_key(key, self._major.integer_keys) for key in self._unique]
         homes = partitions_for(self._unique, self._major.partitions)
         wrong = np.fromiter([entity is None for entity in self._entities], np.bool_, len(self._unique)) | (
@@ -243,18 +252,18 @@ class _Court:
                 self._fault(row, "HEADERS", [violation], None)
 
     def judge_values(
-        self, values: npt.NDArray[np.int64], schemas: Mapping[int, ViewSchema]
+        self,
+        values: npt.NDArray[np.int64],
+        ids: npt.NDArray[np.int64],
+        schemas: Mapping[int, ViewSchema],
     ) -> dict[int, tuple[int, int]]:
         """Framing, decoding and the contract's own rules: one decode and one check per schema id."""
-        framed = [self._rows.values[row] or b"" for row in values.tolist()]
-        ids = schema_ids(framed)
         checked = {}
-        for schema_id in np.unique(ids):
-            places = np.flatnonzero(ids == schema_id)
-            rows = values[places]
+        for schema_id in np.unique(ids[values]):
+            rows = values[ids[values] == schema_id]
             if schema_id < 0:
-                for place, row in zip(places, rows, strict=True):
-                    self._fault(int(row), "FRAMING", [_framing_violation(framed[place])], None)
+                for row in rows.tolist():
+                    self._fault(row, "FRAMING", [_framing_violation(self._rows.values[row] or b"")], None)
                 continue
             schema = schemas[int(schema_id)]
             if schema.contract.topic != self._major.topic:
@@ -265,15 +274,19 @@ class _Court:
                 for row in rows:
                     self._fault(int(row), "FRAMING", [violation], None)
                 continue
-            checked[int(schema_id)] = self._judge_schema(schema, rows, [framed[place] for place in places])
+            checked[int(schema_id)] = self._judge_schema(schema, rows)
         return checked
 
-    def _judge_schema(
-        self, schema: ViewSchema, rows: npt.NDArray[np.int64], framed: list[bytes]
-    ) -> tuple[int, int]:
-        payloads = [value[PREFIX_BYTES:] for value in framed]
-        for row, payload in zip(rows.tolist(), payloads, strict=True):
-            self._payloads[row] = payload
+    def _judge_schema(self, schema: ViewSchema, rows: npt.NDArray[np.int64]) -> tuple[int, int]:
+        # Every one of these rows has a value: its framing was read.
+        framed = cast("Sequence[bytes]", self._rows.values)
+        if len(rows) == len(framed):
+            payloads = [value[PREFIX_BYTES:] for value in framed]
+            self._payloads = payloads
+        else:
+            payloads = [framed[row][PREFIX_BYTES:] for row in rows.tolist()]
+            for row, payload in zip(rows.tolist(), payloads, strict=True):
+                self._payloads[row] = payload
         self._schema_ids[rows] = schema.schema_id
         self._schemas[schema.schema_id] = schema
         decoded = schema.decoder.decode(payloads)
@@ -378,6 +391,11 @@ class _Court:
             schema_ids=self._schema_ids[rows],
             payloads=self._payloads if whole else [self._payloads[row] for row in rows],
         )
+
+
+def _filled(column: Sequence[bytes | None]) -> Sequence[bytes]:
+    """The column with empty bytes for None; the column itself where it has none."""
+    return [octets or b"" for octets in column] if None in column else cast("Sequence[bytes]", column)
 
 
 def _key_violation(key: bytes | None, entity: list[str | int] | None) -> Violation | None:

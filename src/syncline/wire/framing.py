@@ -37,13 +37,19 @@ def unframe(value: bytes) -> tuple[int, bytes]:
 
 def schema_ids(values: Sequence[bytes]) -> npt.NDArray[np.int64]:
     """The schema id of every value as a column; -1 where `unframe` would refuse the value."""
-    heads = b"".join([value[:PREFIX_BYTES].ljust(PREFIX_BYTES, b"\xff") for value in values])
-    matrix = np.frombuffer(heads, np.uint8).reshape(len(values), PREFIX_BYTES)
-    ids = np.ascontiguousarray(matrix[:, 1:]).view(">u4").reshape(-1).astype(np.int64)
-    # A short value is padded with 0xff: it fails as a wrong magic byte, unless its own first byte was right.
-    short = np.fromiter(map(len, values), np.int64, len(values)) < PREFIX_BYTES
-    ids[(matrix[:, 0] != MAGIC) | short] = -1
-    return ids
+    heads = [value[:PREFIX_BYTES] for value in values]
+    # A batch is of few schemas: each of their prefixes is read once.
+    known = {head: _schema_id(head) for head in set(heads)}
+    if len(known) == 1:
+        return np.full(len(heads), known[heads[0]], np.int64)
+    return np.fromiter(map(known.__getitem__, heads), np.int64, len(heads))
+
+
+def _schema_id(head: bytes) -> int:
+    if len(head) < PREFIX_BYTES or head[0] != MAGIC:
+        return -1
+    schema_id: int = _PREFIX.unpack(head)[1]
+    return schema_id
 
 
 _PREFIX = struct.Struct(">BI")

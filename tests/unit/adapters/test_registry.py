@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from tests.stack.ports import free_port
 
 from syncline.adapters.registry import ConfluentRegistry
 from syncline.errors import RegistryError, RegistryUnavailable, SettingsError
+from tests.stack.ports import free_port
 
 
 @contextmanager

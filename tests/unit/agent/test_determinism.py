@@ -8,14 +8,14 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.agent.world import Cluster, Host, Killed
-from tests.unit.state.reference import LATE_US, Played, Reference, histories
-from tests.unit.state.world import Version, airports_of
 
 from syncline.adapters.memory.log import MemoryWriter
 from syncline.adapters.memory.store import MemoryStore
 from syncline.ports.log import OutcomeKind
 from syncline.state.cell import unpack_cell
+from tests.unit.agent.world import Cluster, Host, Killed
+from tests.unit.state.reference import LATE_US, Played, Reference, histories
+from tests.unit.state.world import Version, airports_of
 
 VIEW = Version.make(7, partitions=2, late_arrival="10 min")
 NEXT = Version.make(9, version="1.1.0", partitions=2, late_arrival="10 min", extra=True)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.agent.world import Cluster, Host, Killed, digests, many, registration, release
-from tests.unit.state.reference import FLAWS
-from tests.unit.state.world import NOW_MS, Record, Version, delete, heartbeat, marker
 
 from syncline.adapters.memory.log import MemoryWriter
 from syncline.adapters.memory.store import MemoryStore
@@ -15,6 +12,9 @@ from syncline.errors import LogError, StoreFull
 from syncline.ports.log import OutcomeKind
 from syncline.state.cell import unpack_cell
 from syncline.wire.framing import prefix as framing
+from tests.unit.agent.world import Cluster, Host, Killed, digests, many, registration, release
+from tests.unit.state.reference import FLAWS
+from tests.unit.state.world import NOW_MS, Record, Version, delete, heartbeat, marker
 
 NOW_US = NOW_MS * 1_000
 VIEW = Version.make(7)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
+from syncline.agent.identity import META_IDENTITY, LogIdentity
+from syncline.catalog.serving import META_SERVING, Serving
+from syncline.errors import StoreCorrupt, SynclineError, TopicMismatch, TopicMissing
+from syncline.ports.log import TopicSpec
 from tests.unit.agent.world import (
     CATALOG,
     Cluster,
@@ -15,11 +20,6 @@ from tests.unit.agent.world import (
     subscription,
 )
 from tests.unit.state.world import Version
-
-from syncline.agent.identity import META_IDENTITY, LogIdentity
-from syncline.catalog.serving import META_SERVING, Serving
-from syncline.errors import StoreCorrupt, SynclineError, TopicMismatch, TopicMissing
-from syncline.ports.log import TopicSpec
 
 VIEW = Version.make(7)
 TWO = Version.make(7, partitions=2)

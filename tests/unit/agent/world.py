@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from tests.unit.state.world import NOW_MS, Record, Version
-
 from syncline.adapters.memory.log import MemoryLog
 from syncline.adapters.memory.store import MemoryStore
 from syncline.agent.agent import Agent, Ports
@@ -28,6 +26,7 @@ from syncline.ports.log import Outcome, OutcomeKind, TopicSpec
 from syncline.settings import AgentSettings
 from syncline.telemetry.reports import AgentStatus, decode_agent_status
 from syncline.wire.dead_letters import DeadLetter
+from tests.unit.state.world import NOW_MS, Record, Version
 
 CATALOG, REPORTS = "syncline.catalog", "syncline.reports"
 TESTER = Author("tests", "because")

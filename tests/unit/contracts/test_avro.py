@@ -14,11 +14,11 @@ import avro.schema
 import fastavro
 import pytest
 from hypothesis import given, settings
-from tests.unit.contracts import generated
 
 from syncline.contracts.avro import avro_name, avro_schema, avro_text, contract_hash, refuse_unsafe
 from syncline.contracts.fields import wire_fields
 from syncline.contracts.model import Contract, Feature, FeatureType, JoinKey, OnViolation, Version, WhenStale
+from tests.unit.contracts import generated
 
 D = FeatureType
 DELAY = Contract(

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyruhvro
 import pytest
 from hypothesis import given, settings
-from tests.unit.contracts import generated
 
 from syncline.contracts.avro import avro_schema, avro_text
 from syncline.contracts.decode import Decoder
@@ -22,6 +21,7 @@ from syncline.contracts.encode import Encoder, encode_long
 from syncline.contracts.encode_columns import ColumnEncoder
 from syncline.contracts.model import Contract, Feature, FeatureType, JoinKey, Version
 from syncline.errors import WireError
+from tests.unit.contracts import generated
 
 D = FeatureType
 ALL_TYPES = Contract(

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.contracts import generated
 
 from syncline.contracts.arrow import ARROW_TYPES, EVENT_TIME_TYPE
 from syncline.contracts.columns import compile_columns
 from syncline.contracts.model import Contract, Feature, FeatureType, JoinKey, Version
 from syncline.contracts.rows import compile_rows
 from syncline.errors import WireError
+from tests.unit.contracts import generated
 
 TINY = math.ulp(0.0)
 

@@ -28,7 +28,7 @@ from tests.unit.definitions.texts import (
 
 
 def test_apply_makes_topics_schemas_and_decisions(tmp_path):
-    """The end of an apply: topics with their settings, subjects with their level, and a catalog that says it all (P11)."""
+    """Topics with their settings, subjects with their level, and a catalog that says who and why (P11)."""
     cluster = Cluster()
 
     offsets = cluster.apply(write(tmp_path, WHOLE))

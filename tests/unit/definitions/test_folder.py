@@ -228,7 +228,7 @@ def test_a_broken_contract_is_refused_where_it_is_broken(tmp_path, replacement, 
     ],
 )
 def test_a_broken_bundle_is_refused_where_it_is_broken(
-    tmp_path, replacement, line, path, rule, message, remedy
+    *, tmp_path, replacement, line, path, rule, message, remedy
 ):
     """Bundles broken in fourteen ways: the exact problem, and nothing else is blamed."""
     found = only_problem(tmp_path, {**WHOLE, BUNDLE_FILE: changed(BUNDLE, replacement)})
@@ -342,7 +342,7 @@ _POLICY = "Write `policy: {pin: 7}`, `policy: {compatible: 7}` or `policy: follo
     ],
 )
 def test_a_broken_subscription_is_refused_where_it_is_broken(
-    tmp_path, replacement, line, path, rule, message, remedy
+    *, tmp_path, replacement, line, path, rule, message, remedy
 ):
     """Subscriptions broken in thirteen ways: the exact problem, and nothing else is blamed."""
     text = changed(SUBSCRIPTION, replacement)

@@ -26,8 +26,10 @@ from tests.unit.definitions.texts import (
 V1 = ("version: 1.0.0", "version: 1.1.0")
 ADDED = (
     "      - {name: departures,",
-    "      - {name: taxi, logicalType: number, required: false,"
-    " customProperties: [{property: syncline.default, value: null}]}\n      - {name: departures,",
+    (
+        "      - name: taxi\n        logicalType: number\n        required: false\n"
+        "        customProperties: [{property: syncline.default, value: null}]\n      - {name: departures,"
+    ),
 )
 
 
@@ -119,8 +121,10 @@ def test_a_new_minor_takes_its_bundles_along_and_says_when_agents_switch(cluster
         "dest: with taxi",
     )
     assert planned.notes == (
-        "flight_inputs@2 will be recorded, and agents go on serving flight_inputs@1: they switch with a rollout, "
-        "which comes with a later version of Syncline",
+        (
+            "flight_inputs@2 will be recorded, and agents go on serving flight_inputs@1: they switch with a rollout, "
+            "which comes with a later version of Syncline"
+        ),
     )
 
 
@@ -146,8 +150,10 @@ def test_a_changed_contract_under_the_same_version_is_refused(cluster, tmp_path)
     assert problems_of(cluster, tmp_path) == [
         (
             "version",
-            "airport_delay@1.0 is registered with another contract, and versions never change: "
-            "delay: maximum 1000 became 900 (MINOR)",
+            (
+                "airport_delay@1.0 is registered with another contract, and versions never change: "
+                "delay: maximum 1000 became 900 (MINOR)"
+            ),
             "Raise the version to 1.1.0",
         )
     ]
@@ -366,8 +372,10 @@ def test_a_topic_with_another_retention_is_said_and_left_alone(cluster, tmp_path
     planned = cluster.plan(tmp_path)
 
     assert planned.notes == (
-        "syncline.features.airport_delay.v1 has retention.ms=604800000, the definitions say 86400000; "
-        "apply leaves it as it is",
+        (
+            "syncline.features.airport_delay.v1 has retention.ms=604800000, the definitions say 86400000; "
+            "apply leaves it as it is"
+        ),
     )
 
 

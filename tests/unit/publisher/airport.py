@@ -72,7 +72,12 @@ def row(airport: str = "EWR", time_us: int = NOW_US, **features: Any) -> dict[st
 
 
 def airport_contract(
-    prefix: str, *, view: str = "airport_delay", version: str = "1.0", keys: str = _AIRPORT, partitions: int = 3
+    prefix: str,
+    *,
+    view: str = "airport_delay",
+    version: str = "1.0",
+    keys: str = _AIRPORT,
+    partitions: int = 3,
 ) -> Contract:
     """The contract of the view."""
     text = _DOCUMENT.format(
@@ -137,3 +142,9 @@ def values_by_key(batch: Batch) -> dict[bytes | None, list[bytes | None]]:
     for key, value in zip(batch.keys, batch.values, strict=True):
         found.setdefault(key, []).append(value)
     return found
+
+
+def written(log: Log, topic: str) -> list[bytes | None]:
+    """The values in the topic, in partition order."""
+    batch = records(log, topic)
+    return batch.values

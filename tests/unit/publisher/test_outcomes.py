@@ -12,6 +12,7 @@ from tests.unit.publisher.airport import FEATURES, NOW_US, records, row
 
 
 def rows(count: int) -> list[dict]:
+    """Good rows of as many airports."""
     return [row(f"A{number}", NOW_US) for number in range(count)]
 
 
@@ -59,9 +60,9 @@ def test_no_answer_in_time_is_unknown_until_it_comes(log, publisher, contract):
 
 def test_close_gives_everything_its_outcome(log, publisher):
     """P1: closing without a broker raises, and nothing is left without an outcome."""
-    delivery = publisher.view("airport_delay")
+    view = publisher.view("airport_delay")
     log.available = False
-    delivery = delivery.publish_many(rows(4))
+    delivery = view.publish_many(rows(4))
     with pytest.raises(NotAcknowledged) as caught:
         publisher.close(timeout_s=0)
     assert caught.value.failed + caught.value.unknown == 4
@@ -160,6 +161,12 @@ def test_threads_may_publish_side_by_side(log, publisher, contract):
     for thread in threads:
         thread.join()
     publisher.flush()
-    values = [value for key, value in zip(*[getattr(records(log, contract.topic), c) for c in ("keys", "values")], strict=True) if key == b"EWR"]
+    values = [
+        value
+        for key, value in zip(
+            *[getattr(records(log, contract.topic), c) for c in ("keys", "values")], strict=True
+        )
+        if key == b"EWR"
+    ]
     assert publisher.stats().acknowledged == 600
     assert len(set(values)) == len(values) == 400

@@ -26,6 +26,7 @@ view = publisher.view("airport_delay")
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
+    """The program, in a process of its own, with a publisher made."""
     return subprocess.run(
         [sys.executable, "-c", BEGIN + textwrap.dedent(program)],
         cwd=ROOT,

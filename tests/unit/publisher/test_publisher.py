@@ -127,10 +127,10 @@ def test_close_flushes(log, clock, contract):
 def test_an_error_of_the_block_is_not_hidden(log, clock):
     """What the job raised comes out of the block; what close found is a note on it."""
     publisher = make_publisher(log, clock, prefix="syncline")
+    view = publisher.view("airport_delay")
+    log.fail_next_appends(1, OutcomeKind.FAILED)
+    view.publish({"airport": "EWR"}, FEATURES, event_time=NOW_US)
     with pytest.raises(ZeroDivisionError) as caught, publisher:
-        view = publisher.view("airport_delay")
-        log.fail_next_appends(1, OutcomeKind.FAILED)
-        view.publish({"airport": "EWR"}, FEATURES, event_time=NOW_US)
         raise ZeroDivisionError
     assert "1 updates failed" in caught.value.__notes__[0]
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.reader.world import World
 
 from syncline.adapters.lmdb.store import LmdbStore
 from syncline.adapters.memory.store import MemoryStore
+from tests.unit.reader.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

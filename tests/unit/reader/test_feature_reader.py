@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.unit.reader.world import NOW_US, SECOND_US, Alias, World, contract, number, plain
 
 from syncline.adapters.lmdb.store import LmdbStore
 from syncline.adapters.memory.store import MemoryStore
@@ -17,6 +16,7 @@ from syncline.contracts.model import FeatureType
 from syncline.errors import MissingJoinKey, NotReady, ReadError, UnknownBundle
 from syncline.reader import FeatureReader, Source, Status
 from syncline.wire.keys import partition_for
+from tests.unit.reader.world import NOW_US, SECOND_US, Alias, World, contract, number, plain
 
 if TYPE_CHECKING:
     from pathlib import Path

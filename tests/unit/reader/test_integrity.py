@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.unit.reader.world import SECOND_US, Alias, World, contract, number, plain
 
 from syncline.adapters.lmdb.store import LmdbStore
 from syncline.adapters.memory.store import MemoryStore
 from syncline.errors import Violation
 from syncline.reader import Status
+from tests.unit.reader.world import SECOND_US, Alias, World, contract, number, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,3 +209,21 @@ def test_a_cell_of_a_newer_minor_is_cut_to_the_release() -> None:
     assert row.values == {"origin__delay": None, "origin__taxi": 2.0}
     assert row.statuses == {"origin__delay": Status.INVALID, "origin__taxi": Status.PRESENT}
     assert row.sources["origin"].reference == "airport_delay@1.1"
+
+
+def test_a_cell_that_breaks_its_own_newer_contract_is_invalid() -> None:
+    """P5: under `observe` a record may break the narrower MINOR it was written by; the older release hides that not."""
+    old = contract("airport_delay", number("delay", high=500), number("taxi"))
+    new = contract(
+        "airport_delay", number("delay", high=100), number("taxi"), number("extra", high=1), version="1.1.0"
+    )
+    world = World(MemoryStore())
+    world.report()
+    reader = serve(world, old, new)
+    world.put(new, "EWR", delay=300.0, taxi=2.0, extra=9.0)
+
+    row = reader.get("flight_inputs", KEYS)
+
+    assert row.values == {"origin__delay": None, "origin__taxi": 2.0}
+    assert row.statuses == {"origin__delay": Status.INVALID, "origin__taxi": Status.PRESENT}
+    assert "maximum" in row.reasons["origin__delay"]

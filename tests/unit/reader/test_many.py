@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from tests.unit.reader.world import NOW_US, SECOND_US, Alias, World, contract, number, plain
 
 from syncline.clock import from_us
 from syncline.errors import MissingJoinKey, ReadError
 from syncline.reader import FeatureReader, ModelInput
+from tests.unit.reader.world import NOW_US, SECOND_US, Alias, World, contract, number, plain
 
 DELAY = contract("airport_delay", number("delay"), plain("count", "integer", "long"), maxAge="60 s")
 KINDS = contract(

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.reader.world import Alias, World, contract, number, plain
 
 from syncline.adapters.memory.store import MemoryStore
 from syncline.contracts.model import Contract
 from syncline.errors import StaleFeature
 from syncline.reader import Status
+from tests.unit.reader.world import Alias, World, contract, number, plain
 
 AIRPORTS = ("EWR", "IAH", "JFK")
 DEFAULTS = {"delay": 1.0, "name": "?", "taxi": 5.0}
@@ -69,7 +69,7 @@ UPDATES = st.builds(
 )
 
 
-class Stale(Exception):  # noqa: N818  what the model says, no error
+class Stale(Exception):
     pass
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.unit.reader.world import SECOND_US, Alias, World, contract, number
 
 from syncline.errors import StaleFeature
 from syncline.reader import Status
+from tests.unit.reader.world import SECOND_US, Alias, World, contract, number
 
 KEYS = {"airport": "EWR"}
 LIMIT_US = 60 * SECOND_US

@@ -153,7 +153,9 @@ class World:
             ),
             schemas=tuple(
                 {
-                    self.schema_id(one): ServedSchema(self.schema_id(one), one.reference, avro_text(one))
+                    self.schema_id(one): ServedSchema(
+                        self.schema_id(one), one.reference, avro_text(one), json.dumps(one.document)
+                    )
                     for one in contracts
                 }.values()
             ),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.stack.cache import cache_folder, filled
 
 ROOT = Path(__file__).parents[3]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.stack.ports import free_port
 from tests.stack.server import Server, ServerError
 

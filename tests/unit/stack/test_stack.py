@@ -7,12 +7,12 @@ import threading
 
 import pytest
 from confluent_kafka.admin import AdminClient
+
+from syncline.adapters.registry import ConfluentRegistry
 from tests.stack import stack as module
 from tests.stack.engine import why_no_engine
 from tests.stack.ports import free_port
 from tests.stack.stack import Stack, StackError, StackKind, choose_kind
-
-from syncline.adapters.registry import ConfluentRegistry
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
-from tests.unit.state.world import NOW_MS, Record, Version, delete, heartbeat, marker
 from xxhash import xxh3_64_intdigest
 
 from syncline.wire.keys import encode_key
+from tests.unit.state.world import NOW_MS, Record, Version, delete, heartbeat, marker
 
 MINUTE_US = 60_000_000
 AHEAD_US = 5 * MINUTE_US

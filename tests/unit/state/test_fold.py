@@ -10,6 +10,11 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from syncline.state.cell import unpack_cell
+from syncline.state.join import collectable_before_us, join, note_marker, step_over_marker, winners
+from syncline.state.partition import RING_SIZE, PartitionState, PartitionWrite
+from syncline.state.verdict import judge
 from tests.unit.state.reference import LATE_US, MINUTE_US, Played, Reference, histories
 from tests.unit.state.world import (
     NOW_MS,
@@ -20,11 +25,6 @@ from tests.unit.state.world import (
     marker,
     rows,
 )
-
-from syncline.state.cell import unpack_cell
-from syncline.state.join import collectable_before_us, join, note_marker, step_over_marker, winners
-from syncline.state.partition import RING_SIZE, PartitionState, PartitionWrite
-from syncline.state.verdict import judge
 
 NOW_US = NOW_MS * 1_000
 FIRST = Version.make(7)

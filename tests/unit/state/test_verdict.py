@@ -9,6 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from syncline.state.verdict import Verdict, judge
+from syncline.state.view_schema import ViewMajor, ViewSchema
+from syncline.wire.framing import prefix as framing
+from syncline.wire.headers import encode_time
+from syncline.wire.keys import encode_key
 from tests.unit.state.reference import Played, histories
 from tests.unit.state.world import (
     NOW_MS,
@@ -21,12 +27,6 @@ from tests.unit.state.world import (
     marker,
     rows,
 )
-
-from syncline.state.verdict import Verdict, judge
-from syncline.state.view_schema import ViewMajor, ViewSchema
-from syncline.wire.framing import prefix as framing
-from syncline.wire.headers import encode_time
-from syncline.wire.keys import encode_key
 
 NOW_US = NOW_MS * 1_000
 SECOND_US = 1_000_000
