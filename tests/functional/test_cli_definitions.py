@@ -110,7 +110,7 @@ def test_init_writes_a_folder_that_validates(tmp_path):
     assert made.returncode == 0
     assert "syncline validate" in made.stderr
     assert checked.returncode == 0
-    assert "3 contracts, 1 bundles, 2 subscriptions: all valid" in checked.stdout
+    assert "3 contracts, 1 bundle, 2 subscriptions: all valid" in checked.stdout
 
 
 def test_init_overwrites_nothing_and_writes_all_or_nothing(tmp_path):
@@ -369,10 +369,10 @@ def test_status_shows_each_agents_last_report_and_that_digests_agree(cli, tmp_pa
     code, out, err = cli("status", "--partitions")
 
     assert code == 0
-    assert "Digests agree in all 1 partitions at equal positions." in out
+    assert "Digests agree in 1 comparison at equal positions." in out
     assert out.count("0000000000000abc") == 2
     assert "model/a  LIVE   flight_inputs@1" in out
-    assert "1 reports could not be read" in err
+    assert "1 report could not be read" in err
 
 
 def test_status_exits_1_where_digests_disagree(cli, tmp_path):

@@ -52,7 +52,7 @@ def many(count: int) -> list[dict[str, Any]]:
 
 
 def publisher_on(log: KafkaLog, prefix: str, **settings: Any) -> Publisher:
-    """A publisher with the machine\'s clock."""
+    """A publisher with the machine's clock."""
     return make_publisher(log, SystemClock(), prefix=prefix, **settings)
 
 

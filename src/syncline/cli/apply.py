@@ -7,7 +7,7 @@ import sys
 import click
 
 from syncline.cli.options import connection_settings, folder_argument, output_option
-from syncline.cli.output import Output
+from syncline.cli.output import Output, counted
 from syncline.settings import ConnectionSettings
 
 
@@ -64,7 +64,9 @@ def apply(
     if output.is_json:
         output.document({"applied": planned.has_changes, "offsets": offsets, "plan": plan_document(planned)})
     elif planned.has_changes:
-        output.line(f"Applied by {author.actor}: {len(offsets)} decisions in the catalog.", style="green")
+        output.line(
+            f"Applied by {author.actor}: {counted(len(offsets), 'decision')} in the catalog.", style="green"
+        )
     return 0
 
 

@@ -27,8 +27,8 @@ def default_reason(folder: str) -> str:
 
 def _git(*arguments: str) -> str:
     try:
-        answer = subprocess.run(  # the arguments are ours; a folder's name cannot become an option
-            ["git", *arguments],  # git is where the user's PATH says
+        answer = subprocess.run(  # noqa: S603  # the arguments are ours; a folder's name cannot become an option
+            ["git", "-c", "core.fsmonitor=false", *arguments],  # noqa: S607  # git is where the user's PATH says
             capture_output=True,
             text=True,
             timeout=_GIT_TIMEOUT_S,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syncline.cli.output import Output
+from syncline.cli.output import Output, counted
 from syncline.cli.reading import read_to_end
 from syncline.errors import CatalogError, WireError
 from syncline.ports.log import Log
@@ -186,7 +186,8 @@ def show_fleet(
     if not comparison.disagreements:
         if comparison.compared:
             output.line(
-                f"Digests agree in all {comparison.compared} partitions at equal positions.", style="green"
+                f"Digests agree in {counted(comparison.compared, 'comparison')} at equal positions.",
+                style="green",
             )
         else:
             output.line("No two agents stand at the same position, so no digests could be compared.")

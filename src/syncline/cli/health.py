@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from syncline import wiring
 from syncline.catalog.fold import Picture
 from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving
 from syncline.catalog_client import CatalogClient
+from syncline.cli.output import counted
 from syncline.cli.reading import read_to_end
 from syncline.clock import SystemClock
 from syncline.definitions.topics import mismatches, own_topics
@@ -84,8 +84,6 @@ def _environment() -> Iterator[Check]:
     yield Check(
         Level.OK, "syncline", f"{__version__} on Python {version}, {platform.system()} {platform.machine()}"
     )
-    if sys.version_info < (3, 11):  # someone may run from a checkout
-        yield Check(Level.FAIL, "python", f"{version} is too old", "Use Python 3.11 or newer")
     for names, level, remedy in (
         (_NEEDED, Level.FAIL, "Install syncline again"),
         (_OF_AGENT, Level.WARN, "Agents and readers need it: install syncline[agent]"),
@@ -159,7 +157,14 @@ def _catalog(log: Log, settings: ConnectionSettings) -> tuple[Picture, list[Chec
         return Picture(), [Check(Level.FAIL, "catalog", str(error), "See docs/runbooks")]
     finally:
         catalog.close()
-    counts = f"{len(picture.views)} views, {len(picture.releases)} bundles, {len(picture.subscriptions)} subscriptions"
+    counts = ", ".join(
+        counted(len(items), noun)
+        for items, noun in (
+            (picture.views, "view"),
+            (picture.releases, "bundle"),
+            (picture.subscriptions, "subscription"),
+        )
+    )
     checks = [Check(Level.OK, "catalog", f"{topic} read to offset {picture.next_offset}: {counts}")]
     strange = [void for void in picture.void if void.decision is None]
     if strange:

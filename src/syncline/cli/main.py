@@ -48,11 +48,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class _LazyGroup(click.Group):
     """Loads the module of a command when the command is called, and no other."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # click passes it
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click passes it
         """In the order a newcomer meets them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # click passes it
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click passes it
         """The command, loaded now."""
         if cmd_name not in COMMANDS:
             return None
@@ -61,7 +61,7 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # click passes it
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click passes it
         """The list of commands, without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
@@ -100,7 +100,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except SynclineError as error:
         return _failed(error, str(error))
-    except Exception as error:  # the last resort: a person shall not meet a traceback unasked
+    except Exception as error:  # noqa: BLE001  # the last resort: a person shall not meet a traceback unasked
         said = " ".join(str(error).split())
         hint = "This is a fault of Syncline; set SYNCLINE_DEBUG=1 for the traceback"
         return _failed(error, f"unexpected {type(error).__name__}: {said}. {hint}")

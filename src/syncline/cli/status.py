@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from syncline.cli.options import connection_settings, output_option
-from syncline.cli.output import Output
+from syncline.cli.output import Output, counted
 from syncline.settings import ConnectionSettings
 
 _LOOKED_AT = 2_000
@@ -39,7 +39,9 @@ def status(
     comparison = compare(agents)
     now_us = SystemClock().now_us()
     if skipped:
-        output.say(f"note: {skipped} reports could not be read; they are not in this format, or newer")
+        output.say(
+            f"note: {counted(skipped, 'report')} could not be read: other bytes, or written by a newer Syncline"
+        )
     if output.is_json:
         output.document(status_document(agents, comparison, now_us=now_us))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from syncline.cli.options import folder_argument, output_option
-from syncline.cli.output import Output
+from syncline.cli.output import Output, counted
 
 
 @click.command()
@@ -33,6 +33,6 @@ def validate(folder: str, prefix: str | None, output: Output) -> None:
     for note in definitions.notes:
         output.say(f"note: {note}")
     output.line(
-        f"{folder}: {', '.join(f'{count} {name}' for name, count in counts.items())}: all valid",
+        f"{folder}: {', '.join(counted(count, name[:-1]) for name, count in counts.items())}: all valid",
         style="green",
     )

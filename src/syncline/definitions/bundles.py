@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.contracts.located import Findings, Located
 from syncline.definitions.fields import NAME, NAME_RULE, REQUEST_NAME, REQUEST_NAME_RULE, Fields
@@ -46,7 +44,7 @@ def parse_bundle(located: Located, findings: Findings) -> Bundle | None:
     return Bundle(name, owner, tuple(uses), Place(located))
 
 
-def _view_use(entry: Any, place: Place, findings: Findings) -> ViewUse | None:  # any JSON
+def _view_use(entry: object, place: Place, findings: Findings) -> ViewUse | None:
     if not isinstance(entry, dict):
         findings.add(place.path, "type", f"{entry!r:.40} is no mapping", "Write `{view: airport_delay@1}`")
         return None

@@ -106,7 +106,7 @@ class Fields:
                 )
         return found
 
-    def value(self, name: str) -> Any:  # any JSON
+    def value(self, name: str) -> object:
         """The field as it stands."""
         return self._data.get(name)
 

@@ -226,7 +226,7 @@ def _text(path: Path, file: str) -> str:
     try:
         # Not blocking: a named pipe would be waited for, for ever, before its kind can be seen.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as opened:  # a descriptor has no path
+        with open(descriptor, "rb") as opened:  # noqa: PTH123  # a descriptor has no path
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise _refused(file, "unreadable", "it is no regular file", "Put a file in its place")
             content = opened.read(_LARGEST_BYTES + 1)

@@ -67,7 +67,7 @@ class Courier:
                 else:
                     self._stopping.wait(_PAUSE_S)
                 self._beat()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  this thread must not end silently: flush raises what it met
                 self._ledger.note_trouble(error)
                 self._ledger.announce()
                 self._stopping.wait(_POLL_S)

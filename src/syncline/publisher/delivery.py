@@ -83,5 +83,5 @@ class Delivery:
         if self._on_outcome is not None:
             try:
                 self._on_outcome(outcome)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  a callback may raise anything; flush raises it again
                 ledger.note_trouble(error)

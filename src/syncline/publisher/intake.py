@@ -64,7 +64,7 @@ class Intake:
     @cached_property
     def _column_lane(self) -> ColumnLane:
         # Arrow is an extra: only a job that has it comes here.
-        from syncline.publisher.column_lane import ColumnLane
+        from syncline.publisher.column_lane import ColumnLane  # noqa: PLC0415  see above
 
         return ColumnLane(self._contract, self._schema_id)
 
@@ -139,7 +139,7 @@ class Intake:
 
     def _take_frame(self, frame: pd.DataFrame, window: Window, taken: Taken) -> None:
         try:
-            import pyarrow as pa
+            import pyarrow as pa  # noqa: PLC0415  only a job with pandas comes here, and it may have no Arrow
         except ImportError:
             batch = None
         else:
@@ -160,7 +160,7 @@ class Intake:
         *,
         frame: pd.DataFrame | None = None,
     ) -> None:
-        from syncline.publisher.column_lane import batches
+        from syncline.publisher.column_lane import batches  # noqa: PLC0415  as in `_column_lane`
 
         first = 0
         for batch in batches(given):

@@ -123,7 +123,7 @@ class Outbox:
         try:
             self.close(min(self._settings.flush_timeout_s, _EXIT_S_MAX))
         except NotAcknowledged as error:
-            print(
+            print(  # noqa: T201  the interpreter is ending: logging may be shut down, and this must be seen
                 f"syncline: publisher {self._settings.publisher} was not closed before the end of the program: {error}",
                 file=sys.stderr,
             )

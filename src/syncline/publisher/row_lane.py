@@ -21,6 +21,7 @@ BATCH_ROWS = 20_000
 
 _KNOWN_KEYS_MAX = 100_000
 _ABSENT = object()
+_LONGEST_SHOWN = 80
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ class KnownKeys(dict[Any, bytes]):
     def __init__(self, *, single: bool) -> None:
         self._single = single
 
-    def __missing__(self, values: Any) -> bytes:
+    def __missing__(self, values: Any) -> bytes:  # noqa: ANN401  one value, or a tuple of them
         """Encode the key, and remember it."""
         key = encode_key([values] if self._single else list(values))
         if len(self) >= _KNOWN_KEYS_MAX:
@@ -187,4 +188,4 @@ def _names(violations: Sequence[Violation], names: Sequence[str]) -> bool:
 
 def _shown(value: object) -> str:
     text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."

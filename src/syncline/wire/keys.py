@@ -47,8 +47,12 @@ def decode_key(key: bytes, integer: Sequence[bool]) -> list[str | int] | None:
     """
     try:
         text = key.decode()
+        if len(integer) == 1 and not integer[0]:
+            # Text has one form in UTF-8, so it needs no comparison with what `encode_key` would write.
+            return [text] if 0 < len(key) <= KEY_BYTES_MAX and key[0] != 0 else None
+        values: list[str | int]
         if len(integer) == 1:
-            values: list[str | int] = [int(text) if integer[0] else text]
+            values = [int(text)]
         else:
             values = json.loads(text)
             if not isinstance(values, list) or len(values) != len(integer):

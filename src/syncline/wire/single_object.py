@@ -16,6 +16,7 @@ import fastavro
 from syncline.errors import UnknownFormat, WireError
 
 _MARKER = b"\xc3\x01"
+_HEAD_BYTES = 10
 
 
 class Format:
@@ -47,15 +48,15 @@ class Format:
             UnknownFormat: written in a version that this program does not know.
             WireError: these bytes are no such record.
         """
-        if data is None or data[:2] != _MARKER:
+        if data is None or data[:2] != _MARKER or len(data) < _HEAD_BYTES:
             raise WireError(f"the record is not {self._name} in Avro's single-object encoding")
-        schema = self._schemas.get(data[:10])
+        schema = self._schemas.get(data[:_HEAD_BYTES])
         if schema is None:
             raise UnknownFormat(
                 f"the {self._name} was written by a newer Syncline: upgrade this one to read on"
             )
         stream = io.BytesIO(data)
-        stream.seek(10)
+        stream.seek(_HEAD_BYTES)
         try:
             record = fastavro.schemaless_reader(stream, schema, self._newest, return_record_name=True)
         except Exception as error:

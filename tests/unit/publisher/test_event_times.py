@@ -91,7 +91,7 @@ def test_an_aware_time_of_any_zone_is_taken():
     assert event_time_us(east) == event_time_us(datetime(2026, 1, 1, tzinfo=UTC)) == 1_767_225_600_000_000
 
 
-@pytest.mark.parametrize("value", [datetime(2026, 1, 1), True, "2026-01-01T00:00:00Z", 1.5, None])
+@pytest.mark.parametrize("value", [datetime(2026, 1, 1), True, "2026-01-01T00:00:00Z", 1.5, None])  # noqa: DTZ001  it is what must be refused
 def test_what_is_no_moment_is_refused(value):
     """A naive time, a truth value, a text, a fraction and nothing are refused with what to write instead."""
     with pytest.raises(ValueError, match=r"tzinfo=UTC|aware datetime"):

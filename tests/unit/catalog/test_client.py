@@ -1,0 +1,159 @@
+"""How a decision gets into the catalog: appended, read back, and judged by the fold."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.agent.world import CATALOG, TESTER, Cluster, registration, release, subscription
+from tests.unit.state.world import Version
+
+from syncline.catalog.events import Payload
+from syncline.catalog_client import CatalogClient
+from syncline.errors import DecisionVoid, LogUnavailable, TopicMismatch, TopicMissing
+from syncline.ports.log import EventKind, LogEvent, OutcomeKind, TopicSpec
+
+VIEW = Version.make(7)
+
+
+def client(cluster: Cluster) -> CatalogClient:
+    """A client that has read nothing yet."""
+    return CatalogClient(cluster.log, CATALOG, clock=cluster.clock, client_id="tests")
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """With an empty catalog."""
+    cluster = Cluster()
+    cluster.make_topics(VIEW)
+    return cluster
+
+
+def test_what_is_proposed_is_read_back(cluster: Cluster) -> None:
+    """P11: actor and reason stand with the decision; several of one author may build on each other."""
+    writer = client(cluster)
+    writer.catch_up(5)
+
+    offsets = writer.propose([registration(VIEW), release(VIEW), subscription()], TESTER)
+
+    assert offsets == [0, 1, 2]
+    for picture in (writer.picture, client(cluster).catch_up(5)):
+        assert picture.void == ()
+        decision = picture.subscriptions["model"].decision
+        assert (decision.actor, decision.reason, decision.based_on) == ("tests", "because", 2)
+
+
+def test_of_two_concurrent_writers_the_second_is_told(cluster: Cluster) -> None:
+    """Nothing was changed by it; it plans again, and then it counts."""
+    first, second = client(cluster), client(cluster)
+    first.catch_up(5)
+    second.catch_up(5)
+    first.propose([registration(VIEW)], TESTER)
+
+    with pytest.raises(DecisionVoid, match="changed at catalog offset 0"):
+        second.propose([registration(VIEW)], TESTER)
+
+    assert second.picture.changed_at["view delay"] == 0
+    assert second.propose([registration(VIEW)], TESTER) == [2]
+
+
+def test_a_decision_in_the_middle_stops_those_after_it(cluster: Cluster) -> None:
+    """Those before it stand; those after it are not even appended."""
+    writer = client(cluster)
+    writer.catch_up(5)
+    payloads: list[Payload] = [registration(VIEW), release(VIEW, number=5), subscription()]
+
+    with pytest.raises(DecisionVoid, match="not the next release"):
+        writer.propose(payloads, TESTER)
+
+    assert (writer.picture.next_offset, len(writer.picture.views), len(writer.picture.void)) == (2, 1, 1)
+
+
+def test_an_unrelated_decision_between_is_no_conflict(cluster: Cluster) -> None:
+    """Two appliers of different views do not stop each other."""
+    weather = Version.make(8, view="weather")
+    first, second = client(cluster), client(cluster)
+    first.catch_up(5)
+    second.catch_up(5)
+    first.propose([registration(VIEW)], TESTER)
+
+    assert second.propose([registration(weather)], TESTER) == [1]
+
+
+def test_without_a_topic_nothing_was_applied_yet() -> None:
+    """The caller says: run `apply`. Once it is there, the same client reads it."""
+    cluster = Cluster()
+    reader = client(cluster)
+
+    with pytest.raises(TopicMissing):
+        reader.catch_up(5)
+    cluster.log.create_topic(TopicSpec(CATALOG, 1))
+    assert reader.catch_up(5).next_offset == 0
+
+
+def test_without_a_broker_nothing_is_known(cluster: Cluster) -> None:
+    """Neither read nor written; what was not acknowledged is told as such, and planning again shows it."""
+    writer = client(cluster)
+    writer.catch_up(5)
+    cluster.log.available = False
+
+    with pytest.raises(LogUnavailable):
+        client(cluster).catch_up(0.05)
+    with pytest.raises(LogUnavailable, match="not acknowledged"):
+        writer.propose([registration(VIEW)], TESTER, timeout_s=0.05)
+
+    cluster.log.available = True
+    assert writer.catch_up(5).next_offset == 0
+
+
+@pytest.mark.parametrize("kind", [OutcomeKind.UNKNOWN, OutcomeKind.FAILED])
+def test_an_append_without_an_acknowledgement_is_not_taken_for_done(cluster: Cluster, kind: OutcomeKind) -> None:
+    """It may have landed: the writer says so, and reading on tells which."""
+    writer = client(cluster)
+    writer.catch_up(5)
+    cluster.log.fail_next_appends(1, kind)
+
+    with pytest.raises(LogUnavailable, match="not acknowledged"):
+        writer.propose([registration(VIEW)], TESTER)
+
+    landed = writer.catch_up(5).next_offset == 1
+    assert landed == (kind is OutcomeKind.UNKNOWN)
+
+
+def test_a_catalog_that_was_cut_is_not_read_as_a_shorter_one(cluster: Cluster) -> None:
+    """P6: at its head, or at its end below what was read: decisions are lost, and nobody goes on."""
+    writer = client(cluster)
+    writer.catch_up(5)
+    writer.propose([registration(VIEW), release(VIEW)], TESTER)
+
+    held = cluster.log._partition(CATALOG, 0)
+    kept = list(held.records)
+    del held.records[1:]
+    held.following = 1
+    with pytest.raises(TopicMismatch):
+        writer.catch_up(5)
+
+    held.records[:] = kept
+    held.following = 2
+    cluster.log.trim(CATALOG, 0, 1)
+    for _ in range(2):
+        with pytest.raises(TopicMismatch):
+            client(cluster).catch_up(5)
+
+
+def test_a_reader_that_is_of_no_more_use_is_replaced(cluster: Cluster) -> None:
+    """P10: a fatal error of the client costs a client, not the agent."""
+    reader = client(cluster)
+    reader.catch_up(5)
+    dead = reader._open()
+    poll = dead.poll
+
+    def fatal(*given: object, **named: object) -> object:
+        batch = poll(*given, **named)
+        batch.events.append(LogEvent(EventKind.FATAL, "fenced"))
+        return batch
+
+    dead.poll = fatal
+    reader.poll(0.0)
+    cluster.decide(registration(VIEW))
+
+    assert reader.catch_up(5).next_offset == 1
+    assert reader._open() is not dead
