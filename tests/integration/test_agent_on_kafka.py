@@ -104,7 +104,9 @@ class World:
         client.propose(payloads, TESTER)
         client.close()
 
-    def publish(self, records: Sequence[Record], *, topic: str = "", partition: int | None = None) -> list[Outcome]:
+    def publish(
+        self, records: Sequence[Record], *, topic: str = "", partition: int | None = None
+    ) -> list[Outcome]:
         """Append and wait; each record in its key's partition, or in the one given."""
         writer = self.log.writer(client_id="tests")
         outcomes: list[Outcome] = []
@@ -126,7 +128,11 @@ class World:
     def raw(self, topic: str, partition: int) -> list[Any]:
         """Every record of a partition, read by a plain consumer."""
         consumer = Consumer(
-            {"bootstrap.servers": self.stack.bootstrap_servers, "group.id": "raw", "enable.partition.eof": True}
+            {
+                "bootstrap.servers": self.stack.bootstrap_servers,
+                "group.id": "raw",
+                "enable.partition.eof": True,
+            }
         )
         consumer.assign([TopicPartition(topic, partition, 0)])
         found = []
@@ -155,7 +161,9 @@ class World:
 
     def folded(self) -> dict[int, Reference]:
         """Each partition as an independent fold of the raw log has it: fastavro, dicts and nothing of ours."""
-        schemas = {self.version.schema_id: fastavro.parse_schema(json.loads(avro_text(self.version.contract)))}
+        schemas = {
+            self.version.schema_id: fastavro.parse_schema(json.loads(avro_text(self.version.contract)))
+        }
         found = {}
         for partition in range(PARTITIONS):
             reference = Reference()
@@ -219,7 +227,16 @@ class Sidecar:
 
     def start(self) -> None:
         """Start it, on the store that it left."""
-        command = [sys.executable, "-m", "syncline", "agent", "--subscription", "model", "--store", str(self.store)]
+        command = [
+            sys.executable,
+            "-m",
+            "syncline",
+            "agent",
+            "--subscription",
+            "model",
+            "--store",
+            str(self.store),
+        ]
         command += ["--instance", self.instance, "--prefix", self.world.prefix]
         command += ["--bootstrap-servers", self.bootstrap_servers or self.world.stack.bootstrap_servers]
         with (self.world.folder / f"{self.instance}.log").open("ab") as log:
@@ -353,7 +370,7 @@ def mixed(world: World, count: int, chance: random.Random) -> list[Record]:
         elif kind < 0.06:
             records.append(version.record(airport, at_us=at_us, mean=500.0))
         elif kind < 0.065:
-            records.append(Record(encode_key([airport]), b"\x00junk", 0))
+            records.append(Record(encode_key([airport]), b"junk!", 0))
         elif kind < 0.07:
             records.append(Record(encode_key([airport]), version.value(airport, at_us=at_us)[:-1], 0))
         else:

@@ -139,7 +139,7 @@ class RowLane:
         if time_us is _ABSENT or time_us is None:
             rule = "missing" if time_us is _ABSENT else "null"
             violations.append(
-                Violation(self._event_time, rule, "allowed", "absence" if rule == "missing" else "null")
+                Violation(self._event_time, rule, "a value", "nothing" if rule == "missing" else "null")
             )
         else:
             try:

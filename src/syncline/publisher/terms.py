@@ -13,7 +13,7 @@ from syncline.errors import Violation
 _EARLIEST_US = -(2**63)
 _TIME_RULES = frozenset(("late", "ahead"))
 _UNWRITABLE_RULES = frozenset(("type", "missing", "null", "unknown", "key"))
-"""Such a row has no entity, or no bytes that would say what the job meant: it cannot even be a dead letter."""
+"""Such a row has no Avro that would say what the job meant: it cannot be published, and its dead letter is JSON."""
 
 
 class Window(NamedTuple):
@@ -45,14 +45,17 @@ class Window(NamedTuple):
 def must_raise(violations: Sequence[Violation], *, on_violation: str) -> bool:
     """Whether a row with these violations stops the call, whatever becomes of the others.
 
-    `observe` covers feature rules only; a row without a key or without bytes can be neither published nor kept.
+    `observe` covers feature rules only, and a row without a key belongs to no partition, not even as a dead letter.
     """
-    if on_violation == "raise":
-        return True
     rules = {violation.rule for violation in violations}
-    if rules & _UNWRITABLE_RULES:
+    if on_violation == "raise" or "key" in rules:
         return True
-    return on_violation == "observe" and bool(rules & _TIME_RULES)
+    return on_violation == "observe" and bool(rules & (_TIME_RULES | _UNWRITABLE_RULES))
+
+
+def is_writable(violations: Sequence[Violation]) -> bool:
+    """Whether a row with these violations still has an Avro form."""
+    return not any(violation.rule in _UNWRITABLE_RULES for violation in violations)
 
 
 def _shown(event_time_us: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from syncline.publisher.delivery import Delivery
 from syncline.publisher.intake import Intake, Taken
 from syncline.publisher.outbox import Outbox
 from syncline.publisher.row_lane import Faulty, RowLane
-from syncline.publisher.terms import Window, must_raise
+from syncline.publisher.terms import Window, is_writable, must_raise
 from syncline.settings import PublisherSettings
 from syncline.wire.dead_letters import DeadLetter, Reason
 from syncline.wire.headers import EVENT_TIME, encode_time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OnOutcome = Callable[[Outcome], None]
+_JSON = (("content-type", b"application/json"),)
 
 _YEAR_1000_US = -30_610_224_000_000_000
 _YEAR_10000_US = 253_402_300_800_000_000
@@ -189,12 +191,14 @@ class ViewPublisher:
                     )
                 )
         if taken.faulty:
-            lane = self._intake.row_lane
-            originals: list[tuple[bytes | None, Headers]] = [
-                (lane.encode([faulty.row], [0], moved=False)[0], ()) for faulty in taken.faulty
-            ]
-            self._dead_letter(taken.faulty, delivery, originals)
+            self._dead_letter(taken.faulty, delivery, [self._original(faulty) for faulty in taken.faulty])
         return delivery
+
+    def _original(self, faulty: Faulty) -> tuple[bytes | None, Headers]:
+        """What the job meant to publish: Avro as it would have left, or JSON where the row has no Avro form."""
+        if is_writable(faulty.violations):
+            return self._intake.row_lane.encode([faulty.row], [0], moved=False)[0], ()
+        return json.dumps(faulty.row, default=str).encode(), _JSON
 
     def _sort_out(self, faulty: Sequence[Faulty]) -> None:
         """Count what is broken, and raise where any row must not even become a dead letter."""

@@ -95,9 +95,7 @@ def assert_is_prefix(host: Host, histories: tuple[list[Played], ...]) -> None:
             )
             assert state.digest.total == reference.digest()
             assert (state.t_ms, state.cells) == (reference.t_ms, len(reference.cells))
-            cells = {
-                key: unpack_cell(key, packed).payload for key, packed in snapshot.scan(TOPIC, partition)
-            }
+            cells = {key: unpack_cell(key, packed).payload for key, packed in snapshot.scan(TOPIC, partition)}
             assert cells == {key: cell[4] for key, cell in reference.cells.items()}
             assert {(partition, offset) for offset in reference.rejected} <= letters
 

@@ -160,7 +160,9 @@ def test_a_letter_that_cannot_be_sent_holds_and_is_not_skipped() -> None:
         append(writer, topic, **given)
 
     seen = []
-    host.on_wait = lambda: seen.append((host.agent.status().state, host.agent.status().reason, positions(host)))
+    host.on_wait = lambda: seen.append(
+        (host.agent.status().state, host.agent.status().reason, positions(host))
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MemoryWriter, "append", refusing)
         assert host.settle().state == "LIVE"
@@ -455,7 +457,12 @@ def test_the_report_says_what_the_agent_is_doing() -> None:
     report = cluster.reports()[-1]
 
     assert report == host.agent.status()
-    assert (report.agent, report.consumer, report.state, report.fold_version) == ("model/a", "model", "LIVE", 1)
+    assert (report.agent, report.consumer, report.state, report.fold_version) == (
+        "model/a",
+        "model",
+        "LIVE",
+        1,
+    )
     assert (report.bundle, report.release, report.catalog_offset) == ("inputs", 1, 3)
     (partition,) = report.partitions
     state = host.committed()[TOPIC, 0]

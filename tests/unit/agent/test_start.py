@@ -222,9 +222,7 @@ def test_a_raised_partition_count_fails() -> None:
     """P6: keys stand in other partitions than their cells, and records of the new ones would be missed."""
     host = Host(Cluster.ready(VIEW))
     host.settle()
-    host.cluster.log._topics[TOPIC].partitions.append(
-        type(host.cluster.log._topics[TOPIC].partitions[0])()
-    )
+    host.cluster.log._topics[TOPIC].partitions.append(type(host.cluster.log._topics[TOPIC].partitions[0])())
     host.start()
 
     refused(host, TopicMismatch, "partitions")

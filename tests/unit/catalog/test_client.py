@@ -105,7 +105,9 @@ def test_without_a_broker_nothing_is_known(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("kind", [OutcomeKind.UNKNOWN, OutcomeKind.FAILED])
-def test_an_append_without_an_acknowledgement_is_not_taken_for_done(cluster: Cluster, kind: OutcomeKind) -> None:
+def test_an_append_without_an_acknowledgement_is_not_taken_for_done(
+    cluster: Cluster, kind: OutcomeKind
+) -> None:
     """It may have landed: the writer says so, and reading on tells which."""
     writer = client(cluster)
     writer.catch_up(5)

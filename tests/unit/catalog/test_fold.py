@@ -38,7 +38,9 @@ def view(name: str = "v", major: int = 1, minor: int = 0, **changed: object) -> 
 
 def bundle(release: int = 1, *, name: str = "b", minor: int = 0) -> BundleReleased:
     """A release of v@1.minor."""
-    return BundleReleased(name, release, "o", (BundleView("v", "v", Version(1, minor), (("k", "k"),), ("f",)),))
+    return BundleReleased(
+        name, release, "o", (BundleView("v", "v", Version(1, minor), (("k", "k"),), ("f",)),)
+    )
 
 
 def declared(consumer: str = "model", *, name: str = "b") -> SubscriptionDeclared:
@@ -149,7 +151,9 @@ def test_what_names_something_unknown_is_void() -> None:
     assert voids(pictured((declared(), 0))) == [0]
 
 
-@pytest.mark.parametrize("junk", [None, b"", b"junk", b"\xc3\x01", record(view(), 0)[:-1], record(view(), 0) + b"!"])
+@pytest.mark.parametrize(
+    "junk", [None, b"", b"junk", b"\xc3\x01", record(view(), 0)[:-1], record(view(), 0) + b"!"]
+)
 def test_junk_changes_nothing_for_everyone_alike(junk: bytes | None) -> None:
     """Bytes that are no decision are void, and what follows counts as if they were not there."""
     picture = pictured(junk, (view(), 0))
@@ -180,7 +184,9 @@ RECORDS = st.lists(
 )
 
 
-def laid_out(records: Sequence[tuple[Payload, int] | bytes | None], step: int) -> list[tuple[int, bytes | None]]:
+def laid_out(
+    records: Sequence[tuple[Payload, int] | bytes | None], step: int
+) -> list[tuple[int, bytes | None]]:
     """Records at their offsets, each based on so many offsets back."""
     return [
         (number * step, record(each[0], max(0, number * step - each[1])) if isinstance(each, tuple) else each)

@@ -75,7 +75,10 @@ def test_a_release_is_served_with_all_schemas_of_its_majors() -> None:
 
     serving = serve(picture, picture.subscriptions["model"].payload, picture.releases["inputs"][0])
 
-    assert [(each.schema_id, each.reference) for each in serving.schemas] == [(7, "delay@1.0"), (9, "delay@1.1")]
+    assert [(each.schema_id, each.reference) for each in serving.schemas] == [
+        (7, "delay@1.0"),
+        (9, "delay@1.1"),
+    ]
     (served,) = serving.views
     assert (served.reference, served.max_age_us, served.features) == ("delay@1.0", 60, ("mean",))
     assert (serving.epoch, serving.release, serving.cut, serving.consumer) == (4, 1, None, "model")
@@ -99,7 +102,24 @@ def test_a_reference_is_written_as_it_is_read(reference: ViewReference) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "@1", "View", "v@", "v@0", "v@1.", "v@.3", "v@1.3:", "v@1.3:9", "v@1.3.0", "v@-1", "v@1:f:g", " v", "v\n", "v@１", "ü"],
+    [
+        "",
+        "@1",
+        "View",
+        "v@",
+        "v@0",
+        "v@1.",
+        "v@.3",
+        "v@1.3:",
+        "v@1.3:9",
+        "v@1.3.0",
+        "v@-1",
+        "v@1:f:g",
+        " v",
+        "v\n",
+        "v@１",
+        "ü",
+    ],
 )
 def test_what_is_no_reference_is_refused_with_the_form(text: str) -> None:
     """The message shows how it is written."""

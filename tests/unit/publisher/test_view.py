@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -335,10 +336,31 @@ def test_a_late_delete_becomes_a_dead_letter(log, publish_with, contract):
     assert len(records(log, contract.topic)) == 0
 
 
-@pytest.mark.parametrize("mode", ["deadLetter", "observe"])
-@pytest.mark.parametrize("bad", [{"airport": ""}, {"departures": None}, {"ratio": "x"}, {"wind": 1}])
-def test_a_row_without_key_or_bytes_always_raises(log, publish_with, contract, mode, bad):
-    """What has no key, or no bytes that would say what was meant, is refused in every mode, and the batch with it."""
+@pytest.mark.parametrize("bad", [{"departures": None}, {"ratio": "x"}, {"wind": 1}, {"event_time": None}])
+def test_a_row_without_an_avro_form_is_dead_lettered_as_json(log, publish_with, contract, bad):
+    """With `deadLetter`, a null where one is required does not stop the job: the row is kept as JSON."""
+    publisher = publish_with(on_violation="deadLetter")
+
+    delivery = publisher.view("airport_delay").publish_many([row(), row("JFK") | bad]).result()
+
+    assert (delivery.queued, delivery.dead_lettered) == (2, 1)
+    batch = records(log, contract.topic + ".dlq")
+    letter = DeadLetter.parse(batch.keys[0], batch.values[0], batch.headers[0], 0)
+    assert letter.key == b"JFK"
+    assert json.loads(letter.value)["airport"] == "JFK"
+    assert last(letter.headers, "content-type") == b"application/json"
+    assert records(log, contract.topic).keys == [b"EWR"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "bad"),
+    [
+        ("deadLetter", {"airport": ""}),
+        *(("observe", bad) for bad in ({"airport": ""}, {"departures": None}, {"ratio": "x"}, {"wind": 1})),
+    ],
+)
+def test_a_row_that_cannot_be_kept_raises(log, publish_with, contract, mode, bad):
+    """A row without a key is refused in every mode; `observe` also refuses what has no Avro form."""
     publisher = publish_with(on_violation=mode)
     with pytest.raises(ContractViolation):
         publisher.view("airport_delay").publish_many([row(), row(**bad), row(delay=9_999.0)])

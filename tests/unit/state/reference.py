@@ -81,7 +81,9 @@ class Reference:
         """The 256 sub-digests."""
         sums = [0] * 256
         for key, (at_us, _, deleted, schema_id, payload) in self.cells.items():
-            told = struct.pack("<H", len(key)) + key + struct.pack("<qBI", at_us, deleted, schema_id) + payload
+            told = (
+                struct.pack("<H", len(key)) + key + struct.pack("<qBI", at_us, deleted, schema_id) + payload
+            )
             bucket = xxh3_64_intdigest(key) % 256
             sums[bucket] = (sums[bucket] + xxh3_64_intdigest(told)) % 2**64
         return sums
@@ -145,8 +147,12 @@ def _flawed(value: Any) -> Any:
 
 
 FLAWS: dict[str, Any] = {
-    "null key": lambda version, airport, key, at_us, ms: Record(None, version.value(airport, at_us=at_us), ms),
-    "empty key": lambda version, airport, key, at_us, ms: Record(b"", version.value(airport, at_us=at_us), ms),
+    "null key": lambda version, airport, key, at_us, ms: Record(
+        None, version.value(airport, at_us=at_us), ms
+    ),
+    "empty key": lambda version, airport, key, at_us, ms: Record(
+        b"", version.value(airport, at_us=at_us), ms
+    ),
     "another key": lambda version, airport, key, at_us, ms: Record(
         key, version.value(airport + "x", at_us=at_us), ms
     ),

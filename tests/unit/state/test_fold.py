@@ -186,9 +186,7 @@ def test_in_every_order_of_event_times_the_newest_event_wins() -> None:
 
     for order in permutations(moments):
         history = [
-            Played(
-                "update", FIRST.record(at_us=at_us, ms=NOW_MS, mean=float(at_us % 97)), at_us, 7, b""
-            )
+            Played("update", FIRST.record(at_us=at_us, ms=NOW_MS, mean=float(at_us % 97)), at_us, 7, b"")
             for at_us in order
         ]
         folder = folded(history, FIRST, sizes=[2])
@@ -200,9 +198,7 @@ def test_in_every_order_of_event_times_the_newest_event_wins() -> None:
 
 def test_of_two_records_of_one_event_time_the_later_in_the_log_wins() -> None:
     """P8: ties go to the larger offset, in one batch and over two."""
-    history = [
-        Played("update", FIRST.record(at_us=NOW_US, mean=mean)) for mean in (1.0, 2.0, 3.0)
-    ]
+    history = [Played("update", FIRST.record(at_us=NOW_US, mean=mean)) for mean in (1.0, 2.0, 3.0)]
 
     for sizes in ([3], [1], [2]):
         cell = folded(history, FIRST, sizes=sizes).unpacked()[b"EWR"]

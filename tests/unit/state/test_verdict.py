@@ -253,7 +253,9 @@ def test_halt_holds_at_the_first_broken_record_and_folds_what_stands_before() ->
     halting = Version.make(7, on_violation="halt")
     bad = Record(b"EWR", halting.value(at_us=NOW_US, mean=500.0), NOW_MS + 5)
 
-    verdict = judged([halting.record(at_us=NOW_US), bad, halting.record(at_us=NOW_US, ms=NOW_MS + 9)], halting)
+    verdict = judged(
+        [halting.record(at_us=NOW_US), bad, halting.record(at_us=NOW_US, ms=NOW_MS + 9)], halting
+    )
 
     assert (verdict.rows, len(verdict.updates), verdict.rejects, verdict.t_ms) == (1, 1, (), NOW_MS)
     assert verdict.stop is not None
@@ -331,8 +333,9 @@ def test_what_names_no_schema_is_treated_as_the_first_version_says() -> None:
 )
 def test_integer_keys_have_one_spelling(key: bytes) -> None:
     """Another spelling of the same number would be a second cell; a number beyond 64 bits is none."""
-    good = NUMBERED.schema_id, NUMBERED.encoder.encode(
-        {"airport": 5, "event_time": NOW_US, "mean": 1.0, "count": None}
+    good = (
+        NUMBERED.schema_id,
+        NUMBERED.encoder.encode({"airport": 5, "event_time": NOW_US, "mean": 1.0, "count": None}),
     )
     framed = framing(good[0]) + good[1]
 
@@ -372,7 +375,9 @@ def test_of_several_event_time_headers_the_last_is_meant() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    history=histories([LATE, Version.make(9, version="1.1.0", late_arrival="10 min", max_ahead="1 min")], ["EWR", "JFK"]),
+    history=histories(
+        [LATE, Version.make(9, version="1.1.0", late_arrival="10 min", max_ahead="1 min")], ["EWR", "JFK"]
+    ),
     cut=st.integers(0, 40),
 )
 def test_a_verdict_does_not_depend_on_where_batches_end(history: list[Played], cut: int) -> None:

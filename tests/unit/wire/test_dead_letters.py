@@ -53,7 +53,11 @@ def test_a_letter_has_kafka_connects_headers() -> None:
     assert len(names) == len(set(names))
 
 
-@given(headers=st.lists(st.tuples(st.sampled_from([name for name, _ in LETTER.record_headers()]), st.binary(max_size=5))))
+@given(
+    headers=st.lists(
+        st.tuples(st.sampled_from([name for name, _ in LETTER.record_headers()]), st.binary(max_size=5))
+    )
+)
 def test_headers_that_claim_to_be_ours_are_dropped(headers: list[tuple[str, bytes]]) -> None:
     """Never trust such headers on the way in: what a record says of itself before it is rejected is not kept."""
     letter = replace(LETTER, headers=[*headers, ("syncline-error-other", b"x"), ("mine", b"1")])
@@ -64,7 +68,9 @@ def test_headers_that_claim_to_be_ours_are_dropped(headers: list[tuple[str, byte
     assert len({name for name, _ in written}) == len(written)
 
 
-@pytest.mark.parametrize("number", ["²".encode(), b"--5", b"9" * 5_000, b"", b"1.0", b" 1", "٣".encode(), b"\xff"])
+@pytest.mark.parametrize(
+    "number", ["²".encode(), b"--5", b"9" * 5_000, b"", b"1.0", b" 1", "٣".encode(), b"\xff"]
+)
 def test_numbers_that_are_none_are_not_believed(number: bytes) -> None:
     """Anyone may write to a dead letter topic; listing it must go on."""
     true = LETTER.record_headers()
@@ -78,7 +84,11 @@ def test_numbers_that_are_none_are_not_believed(number: bytes) -> None:
         assert (parsed.timestamp_ms, parsed.attempt) in ((7, 1), (3, 1))
 
 
-@given(headers=st.lists(st.tuples(st.sampled_from([name for name, _ in LETTER.record_headers()]), st.none() | st.binary())))
+@given(
+    headers=st.lists(
+        st.tuples(st.sampled_from([name for name, _ in LETTER.record_headers()]), st.none() | st.binary())
+    )
+)
 def test_no_headers_raise(headers: list[tuple[str, bytes | None]]) -> None:
     """Either a letter or none, whatever the bytes are."""
     DeadLetter.parse(None, None, headers, 0)

@@ -42,7 +42,12 @@ def test_the_column_of_ids_is_what_unframe_says(values: list[bytes]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(b"", "0 bytes"), (b"\x00\x00\x00\x01", "4 bytes"), (b"\xff\x00\x00\x00\x01", "byte 255"), (b"\x01" * 9, "byte 1")],
+    [
+        (b"", "0 bytes"),
+        (b"\x00\x00\x00\x01", "4 bytes"),
+        (b"\xff\x00\x00\x00\x01", "byte 255"),
+        (b"\x01" * 9, "byte 1"),
+    ],
 )
 def test_what_is_not_framed_is_refused_with_the_reason(value: bytes, words: str) -> None:
     """The message says what is there instead."""
@@ -160,7 +165,10 @@ def test_a_heartbeat_comes_back(publisher: str, watermark: int | None, published
     assert not is_marker(heartbeat.key())
 
 
-@given(rest=st.binary(max_size=20), headers=st.lists(st.tuples(st.text(max_size=3), st.none() | st.binary(max_size=3))))
+@given(
+    rest=st.binary(max_size=20),
+    headers=st.lists(st.tuples(st.text(max_size=3), st.none() | st.binary(max_size=3))),
+)
 def test_no_control_record_raises_and_marker_means_the_same_everywhere(
     rest: bytes, headers: list[tuple[str, bytes | None]]
 ) -> None:

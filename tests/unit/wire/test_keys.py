@@ -54,7 +54,10 @@ def test_partitions_are_those_of_the_java_client(key: bytes, of_6: int, of_12: i
     assert (partition_for(key, 6), partition_for(key, 12)) == (of_6, of_12)
 
 
-@given(keys=st.lists(st.binary(max_size=40) | st.binary(min_size=509, max_size=511)), partitions=st.integers(1, 99))
+@given(
+    keys=st.lists(st.binary(max_size=40) | st.binary(min_size=509, max_size=511)),
+    partitions=st.integers(1, 99),
+)
 def test_the_columns_hash_is_the_scalar_one(keys: list[bytes], partitions: int) -> None:
     """Keys of all lengths, with every number of bytes after the last whole word, the empty key included."""
     expected = [partition_for(key, partitions) for key in keys]
@@ -75,7 +78,10 @@ def test_what_is_encoded_comes_back(values: list[str | int]) -> None:
     assert decode_key(key, [isinstance(value, int) for value in values]) == values
 
 
-@given(key=st.binary(max_size=30) | TEXTS.map(str.encode), integer=st.lists(st.booleans(), min_size=1, max_size=3))
+@given(
+    key=st.binary(max_size=30) | TEXTS.map(str.encode),
+    integer=st.lists(st.booleans(), min_size=1, max_size=3),
+)
 def test_a_key_has_one_spelling(key: bytes, integer: list[bool]) -> None:
     """Whatever decodes is what would have been encoded, so that no entity has two cells."""
     values = decode_key(key, integer)

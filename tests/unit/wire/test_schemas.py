@@ -96,7 +96,16 @@ def test_an_older_version_is_read_as_the_newest() -> None:
         Format(SMALL).decode(Format(newer).encode({"a": 1, "b": "x", "c": 7}))
 
 
-@pytest.mark.parametrize("spoil", [lambda good: good[:-1], lambda good: good + b"\x00", lambda good: good[:9], lambda _: b"", lambda _: None])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda good: good[:-1],
+        lambda good: good + b"\x00",
+        lambda good: good[:9],
+        lambda _: b"",
+        lambda _: None,
+    ],
+)
 def test_what_is_no_record_is_refused(spoil: object) -> None:
     """Truncated, too long, cut in the head, empty or null."""
     assert callable(spoil)
