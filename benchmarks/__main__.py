@@ -12,7 +12,6 @@ from benchmarks import report
 from benchmarks.cluster import Place, apply_definitions, produce_flights, servers
 from benchmarks.contender import measure
 from benchmarks.figures import GROUPS, WORDS, Contest, Group
-from benchmarks.flights import HOT_KEYS
 from benchmarks.measurement import Measurement
 
 _ROWS, _ROUNDS = 400_000, 3
@@ -42,8 +41,7 @@ def _measure_group(
 ) -> dict[str, list[Measurement]]:
     sizes = {"rows": rows}
     if group.name == "agent":
-        produce_flights(place, rows)
-        sizes["keys"] = HOT_KEYS
+        sizes["keys"] = produce_flights(place, rows)
     measured: dict[str, list[Measurement]] = {name: [] for name in group.contenders}
     for number in range(rounds):
         # Whoever begins may find a colder cache: so each begins in turn.

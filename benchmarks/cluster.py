@@ -97,8 +97,8 @@ def picture_of(place: Place) -> Picture:
         catalog.close()
 
 
-def produce_flights(place: Place, rows: int) -> None:
-    """Put `rows` flights into the agent's topic: what both readers will read."""
+def produce_flights(place: Place, rows: int) -> int:
+    """Put `rows` flights into the agent's topic, which both readers will read; returns how many keys they have."""
     registered = picture_of(place).newest(AGENT_VIEW, 1)
     if registered is None:
         raise AssertionError("the definitions were applied")
@@ -107,7 +107,6 @@ def produce_flights(place: Place, rows: int) -> None:
     encoder, head = ColumnEncoder(contract), prefix(registered.schema_id)
     writer = open_log(ConnectionSettings.load(**place.settings())).writer(client_id="benchmarks")
     acknowledged: list[bool] = []
-
     try:
         for start in range(0, rows, _CHUNK_ROWS):
             part = batch.slice(start, _CHUNK_ROWS)
@@ -128,3 +127,4 @@ def produce_flights(place: Place, rows: int) -> None:
         writer.close(5.0)
     if acknowledged.count(True) != rows:
         raise RuntimeError(f"{acknowledged.count(True)} of {rows} flights were acknowledged; run again")
+    return len(set(record_keys(batch)))

@@ -102,4 +102,5 @@ def flights(rows: int, *, last_event_us: int, keys: int = HOT_KEYS, seed: int = 
 
 def record_keys(batch: pa.RecordBatch) -> list[bytes]:
     """The record key of each row."""
-    return batch.column(_KEY).cast(pa.binary()).to_pylist()
+    keys: list[bytes] = batch.column(_KEY).cast(pa.binary()).to_pylist()
+    return keys

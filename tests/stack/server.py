@@ -122,7 +122,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self._environment},
                 start_new_session=True,  # a Ctrl-C is for us: we stop the servers in order
-                preexec_fn=_die_with_parent if _libc else None,
+                preexec_fn=_die_with_parent if _libc else None,  # noqa: PLW1509 - it is one system call
             )
 
 

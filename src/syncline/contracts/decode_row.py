@@ -52,7 +52,7 @@ def _varint(payload: bytes, position: int, first: int) -> tuple[int, int]:
         byte = payload[position]
         position += 1
         value |= (byte & 127) << shift
-        if byte < 128:
+        if byte < 128:  # noqa: PLR2004  the high bit says that more follows
             return value & _64_BITS, position
         shift += 7
         if shift >= 7 * _LONGEST_VARINT:
@@ -103,7 +103,7 @@ def _generate(fields: tuple[WireField, ...]) -> Callable[[bytes], dict[str, Any]
     lines.append(" if i != n: rest(n - i)")
     row = ", ".join(f"{field.name!r}: v{number}" for number, field in enumerate(fields))
     lines.append(f" return {{{row}}}")
-    exec(compile("\n".join(lines), "<row decoder>", "exec"), namespace)
+    exec(compile("\n".join(lines), "<row decoder>", "exec"), namespace)  # noqa: S102  built from field names, each as a literal
     decode: Callable[[bytes], dict[str, Any]] = namespace["decode"]
     return decode
 

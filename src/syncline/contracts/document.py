@@ -265,7 +265,7 @@ class _Reading:
             if isinstance(value, str) and unit is None:
                 return parse_duration(value)
             if isinstance(value, bool) or not isinstance(value, int | float) or not isinstance(unit, str):
-                raise ValueError(f"{value!r:.40} with the unit {unit!r:.40} is no duration")
+                raise ValueError(f"{value!r:.40} with the unit {unit!r:.40} is no duration")  # noqa: TRY301, TRY004  one remedy for all
             return duration_us(value, unit)
         except ValueError as error:
             self._findings.add((*path, "value"), "duration", str(error), "Write `value: 5, unit: min`")

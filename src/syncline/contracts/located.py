@@ -34,7 +34,7 @@ _TAG = "tag:yaml.org,2002:"
 class _CoreLoader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2; only its parser and resolver are used."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  PyYAML declares it so
 
 
 _CoreLoader.add_implicit_resolver(_TAG + "null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
@@ -213,7 +213,7 @@ class _Builder:
         line = node.start_mark.line + 1
         self.problems.append(Problem(self.file, path_text(path), rule, message, remedy, line))
 
-    def build(self, node: yaml.Node, path: Path) -> Any:
+    def build(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401  JSON data
         self._count += 1
         if self._count > _MOST_NODES:
             if self._count == _MOST_NODES + 1:
@@ -286,7 +286,7 @@ class _Builder:
         text = node.value
         try:
             if len(text) > _LONGEST_NUMBER:
-                raise ValueError("too long")
+                raise ValueError("too long")  # noqa: TRY301  refused like any other non-number
             if kind == "int":
                 prefix = text[:2]
                 number: int | float = int(text, {"0x": 16, "0o": 8}.get(prefix, 10))

@@ -112,7 +112,7 @@ def _judge(feature: Feature, value: object) -> Iterator[Violation]:
     yield from _judge_limits(feature, value, shown)
 
 
-def _judge_limits(feature: Feature, value: Any, shown: str) -> Iterator[Violation]:
+def _judge_limits(feature: Feature, value: Any, shown: str) -> Iterator[Violation]:  # noqa: ANN401  of the feature's type by now
     if feature.type.is_floating:
         # Judged as it will be on the wire.
         value = as_float32(value) if feature.type is FeatureType.FLOAT else float(value)
@@ -166,7 +166,7 @@ def _is_encodable(text: str) -> bool:
 def _shown(value: object) -> str:
     try:
         text = repr(value)
-    except Exception:
+    except Exception:  # noqa: BLE001  any object may stand in a row, and its repr may raise anything
         text = f"a {type(value).__name__}"
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
@@ -202,7 +202,7 @@ def _generate(
         null = "" if feature.required else "v is not None and "
         lines.append(f"  if {null}({doubt}): return explain(row)")
     lines += [" except KeyError: return explain(row)", " return ()"]
-    exec(compile("\n".join(lines), f"<rows of {contract.reference}>", "exec"), namespace)
+    exec(compile("\n".join(lines), f"<rows of {contract.reference}>", "exec"), namespace)  # noqa: S102  built from validated names and numbers
     check: Callable[[Mapping[str, Any]], Sequence[Violation]] = namespace["check"]
     return check
 

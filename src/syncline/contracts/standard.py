@@ -32,7 +32,7 @@ def find_standard_problems(document: Mapping[str, Any], findings: Findings) -> N
 @lru_cache(maxsize=1)
 def _standard() -> tuple[Validator, dict[str, Any]]:
     # Imported when first needed: an agent that only reads rows never pays for jsonschema.
-    from jsonschema import Draft201909Validator
+    from jsonschema import Draft201909Validator  # noqa: PLC0415  see above
 
     text = resources.files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8")
     schema = json.loads(text)
@@ -106,7 +106,7 @@ def _sentence(error: ValidationError) -> tuple[str, str]:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  as long as a line of a terminal
 
 
 def _property_names(node: object, root: dict[str, Any], seen: frozenset[str]) -> Iterator[str]:

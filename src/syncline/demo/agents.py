@@ -40,7 +40,7 @@ class AgentProcess:
         command = [sys.executable, "-m", "syncline", "agent", "--subscription", CONSUMER]
         command += ["--store", str(self.store), "--instance", self._instance]
         with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         return self

@@ -75,8 +75,8 @@ def load_flights() -> FlightData:
     """
     folder = _folder()
     try:
-        import pyarrow as pa
-        from pyarrow import csv
+        import pyarrow as pa  # noqa: PLC0415 - part of an extra, and only this function needs it
+        from pyarrow import csv  # noqa: PLC0415 - as above
     except ImportError:
         raise SettingsError(_INSTALL) from None
     with zipfile.ZipFile(folder / "flights.csv.zip") as archive, archive.open("flights.csv") as file:

@@ -79,7 +79,7 @@ class DelayPredictor:
         return float((_design(inputs, self.means, self.scales) @ self.weights)[0])
 
 
-def _number(value: Any) -> float:
+def _number(value: Any) -> float:  # noqa: ANN401 - a row holds values of several types
     return float("nan") if value is None else float(value)
 
 

@@ -98,9 +98,9 @@ class ModelInputs:
         `<name>__event_time` (timestamp[us, UTC]) for each.
         """
         # Imported here: only who asks for a table needs Arrow.
-        import pyarrow as pa
+        import pyarrow as pa  # noqa: PLC0415  see above
 
-        from syncline.contracts.arrow import ARROW_TYPES
+        from syncline.contracts.arrow import ARROW_TYPES  # noqa: PLC0415  see above
 
         words = list(Status)
         number_of = {status: number for number, status in enumerate(words)}
@@ -136,8 +136,8 @@ class ModelInputs:
         Integers and booleans come as pandas' nullable types (Int32, Int64, boolean), so that a column's type never
         depends on whether a value happens to be missing; a float that is null is NaN.
         """
-        import pandas as pd
-        import pyarrow as pa
+        import pandas as pd  # noqa: PLC0415  only who asks for a frame needs it
+        import pyarrow as pa  # noqa: PLC0415  see above
 
         nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
         return self.to_arrow(details=details).to_pandas(types_mapper=nullable.get)

@@ -25,7 +25,7 @@ class Release:
         self.serving = serving
         self.name = f"{serving.bundle}@{serving.release}"
         # Parsing a contract takes milliseconds, and a new schema id changes none of those that are served.
-        known = {} if previous is None else previous._contracts
+        known = {} if previous is None else previous._contracts  # noqa: SLF001  its own kind
         self._contracts: dict[tuple[str, str], ServedContract] = {}
         for served in serving.views:
             place = (served.contract, served.topic)

@@ -41,7 +41,7 @@ def key_columns(keys: ManyKeys) -> tuple[dict[str, list[Any]], int]:
     return {name: [row.get(name) for row in keys] for name in names}, len(keys)
 
 
-def _as_list(name: str, values: Any) -> list[Any]:
+def _as_list(name: str, values: Any) -> list[Any]:  # noqa: ANN401  whatever a caller calls a column
     if isinstance(values, list):
         return values
     if isinstance(values, str | bytes | Mapping):
@@ -58,8 +58,8 @@ def _as_list(name: str, values: Any) -> list[Any]:
         ) from None
 
 
-def _of_table(keys: Any) -> tuple[dict[str, list[Any]], int]:
-    import pyarrow as pa
+def _of_table(keys: Any) -> tuple[dict[str, list[Any]], int]:  # noqa: ANN401  a table of any library
+    import pyarrow as pa  # noqa: PLC0415  only who reads with tables needs it
 
     try:
         if type(keys).__module__.partition(".")[0] == "pandas":

@@ -18,7 +18,7 @@ def load_schema(*paths: str) -> dict[str, Any]:
     return joined
 
 
-def _inline(schema: Any, known: dict[str, Any]) -> Any:
+def _inline(schema: Any, known: dict[str, Any]) -> Any:  # noqa: ANN401 - an Avro schema is any JSON
     """The schema with the first mention of each known name replaced by its definition."""
     if isinstance(schema, str):
         return known.pop(schema, schema)

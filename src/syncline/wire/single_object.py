@@ -68,7 +68,7 @@ class Format:
         return record
 
 
-def _plain(schema: Any) -> Any:
+def _plain(schema: Any) -> Any:  # noqa: ANN401 - an Avro schema is any JSON
     """The schema without logical types, which no fingerprint counts: `microseconds` is what our code works with."""
     if isinstance(schema, list):
         return [_plain(branch) for branch in schema]

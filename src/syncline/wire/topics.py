@@ -7,7 +7,12 @@ from dataclasses import dataclass
 CATALOG_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 REPORTS_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(7 * 86_400_000)}
 REPORTS_PARTITIONS = 6
-DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(30 * 86_400_000)}
+DEAD_LETTER_CONFIG = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(30 * 86_400_000),
+    # The largest record that a broker takes by default must still fit with its reason (see the writer's settings).
+    "max.message.bytes": str(2 << 20),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ def test_the_map_grows_under_readers_of_the_same_process(folder: Path) -> None:
                     assert state is not None
                     assert snapshot.cell("flights", 0, b"key-000000") == b"%d".ljust(10) % state.next_offset
                 begun.set()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the test reports it)
             wrong.append(error)
 
     readers = [threading.Thread(target=read) for _ in range(2)]

@@ -269,7 +269,7 @@ def in_fork(work: Callable[[], object]) -> object:
     if pid == 0:
         try:
             answer = work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the parent reports it)
             answer = f"{type(error).__name__}: {error}"
         os.write(write_end, json.dumps(answer).encode())
         os._exit(0)

@@ -110,6 +110,7 @@ def assert_is_prefix(host: Host, histories: tuple[list[Played], ...]) -> None:
     half=st.booleans(),
 )
 def test_killed_anywhere_it_comes_to_the_naive_folds_state(
+    *,
     histories: tuple[list[Played], ...],
     batch_rows: int,
     deaths: list[int],

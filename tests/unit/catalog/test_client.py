@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.agent.world import CATALOG, TESTER, Cluster, registration, release, subscription
-from tests.unit.state.world import Version
 
 from syncline.catalog.events import Payload
 from syncline.catalog_client import CatalogClient
 from syncline.errors import DecisionVoid, LogUnavailable, TopicMismatch, TopicMissing
 from syncline.ports.log import EventKind, LogEvent, OutcomeKind, TopicSpec
+from tests.unit.agent.world import CATALOG, TESTER, Cluster, registration, release, subscription
+from tests.unit.state.world import Version
 
 VIEW = Version.make(7)
 

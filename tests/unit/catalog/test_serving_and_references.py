@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.agent.world import registration, release, subscription
-from tests.unit.state.world import Version
 
 from syncline.catalog.events import Decision, Payload, PolicyKind, SubscriptionDeclared, encode_decision
 from syncline.catalog.fold import Picture, fold
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.catalog.serving import AgentCondition, ServedSchema, ServedView, Serving, serve
+from tests.unit.agent.world import registration, release, subscription
+from tests.unit.state.world import Version
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 LONGS = st.integers(0, 2**63 - 1)
@@ -117,7 +117,7 @@ def test_a_reference_is_written_as_it_is_read(reference: ViewReference) -> None:
         "v@1:f:g",
         " v",
         "v\n",
-        "v@１",
+        "v@\uff11",
         "ü",
     ],
 )

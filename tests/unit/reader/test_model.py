@@ -69,7 +69,7 @@ UPDATES = st.builds(
 )
 
 
-class Stale(Exception):
+class Stale(Exception):  # noqa: N818  what the model says, no error
     pass
 
 

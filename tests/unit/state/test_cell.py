@@ -39,7 +39,7 @@ def packed(key: bytes, cell: Cell) -> bytes:
 
 @given(cells=st.dictionaries(KEYS, CELLS, max_size=8))
 def test_what_is_packed_comes_back_with_the_hash_that_promises_md_states(cells: dict[bytes, Cell]) -> None:
-    """P2, P5: the hash is xxh3_64 of key length, key, event time, deleted, schema id and payload; no offset is in it."""
+    """P2, P5: xxh3_64 of key length, key, event time, deleted, schema id and payload; no offset is in it."""
     keys, values = list(cells), list(cells.values())
 
     front, hashes = pack_cells(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -100,7 +101,7 @@ def test_every_form_of_rfc_3339_is_read(text: bytes, expected: datetime) -> None
         b"0000-01-01T05:15:00Z",
         b"0001-01-01T00:00:00+05:00",
         b"2013-01-01T05:15:00Z\n",
-        "２013-01-01T05:15:00Z".encode(),
+        "\uff12013-01-01T05:15:00Z".encode(),
         b"\xff\xfe",
     ],
 )
@@ -113,10 +114,8 @@ def test_what_is_no_time_is_refused(text: bytes | None) -> None:
 @given(text=st.binary(max_size=40))
 def test_no_bytes_raise_anything_else(text: bytes) -> None:
     """A header is anyone's bytes."""
-    try:
+    with suppress(WireError):
         assert FIRST_US <= decode_time(text) <= LAST_US
-    except WireError:
-        pass
 
 
 def test_the_last_header_of_a_name_is_meant() -> None:

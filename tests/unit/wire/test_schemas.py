@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import fastavro
@@ -55,7 +56,9 @@ def test_every_file_is_valid_and_used(file: str) -> None:
     source = "".join(path.read_text() for path in FOLDER.parent.glob("**/*.py"))
 
     assert re.search(rf'"{re.escape(file)}"', source), f"{file} is not loaded by any module"
-    assert json.loads((FOLDER / file).read_text())["namespace"] == f"syncline.{file.split('/')[0]}"
+    assert (
+        json.loads((FOLDER / file).read_text())["namespace"] == f"syncline.{file.split('/', maxsplit=1)[0]}"
+    )
     if file != "catalog/envelope.avsc":
         fastavro.parse_schema(load_schema(file))
     else:
@@ -117,14 +120,12 @@ def test_what_is_no_record_is_refused(spoil: object) -> None:
 def test_no_bytes_raise_anything_else(data: bytes, framed: bool) -> None:
     """Junk is told from a newer program's record, and neither is a crash."""
     head = Format(SMALL).encode({"a": 1, "b": ""})[:10]
-    try:
+    with suppress(WireError, UnknownFormat):
         Format(SMALL).decode(head + data if framed else data)
-    except (WireError, UnknownFormat):
-        pass
 
 
 def test_a_wrong_record_is_not_written() -> None:
     """A missing or unknown field is a fault of ours, found when it is written."""
     for record in ({"a": 1}, {"a": 1, "b": "x", "c": 2}, {"a": "1", "b": "x"}):
-        with pytest.raises(Exception, match=".*"):
+        with pytest.raises((ValueError, TypeError, KeyError)):
             Format(SMALL).encode(record)

@@ -32,7 +32,7 @@ class EmbeddedRegistry:
 
     def __init__(self, *, port: int = 0) -> None:
         try:
-            from syncline.adapters.embedded.subjects import Subjects
+            from syncline.adapters.embedded.subjects import Subjects  # noqa: PLC0415 - avro is an extra
         except ModuleNotFoundError as error:
             raise RegistryError(
                 f"the embedded registry needs the package {error.name!r}; install syncline[demo]"
@@ -108,11 +108,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Set a level."""
         self._serve()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the standard library's
         """Say nothing: a demo's terminal is for the demo."""
 
     def _serve(self) -> None:
-        from syncline.adapters.embedded.subjects import Refused
+        from syncline.adapters.embedded.subjects import Refused  # noqa: PLC0415 - avro is an extra
 
         try:
             status, document = HTTPStatus.OK, self._answer()
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         return document
 
 
-class _BadRequest(Exception):
+class _BadRequest(Exception):  # noqa: N818 - an answer, not a failure
     def __init__(self, status: HTTPStatus, message: str) -> None:
         self.status = status
         super().__init__(message)

@@ -14,7 +14,7 @@ LEVELS = ("NONE", "BACKWARD", "BACKWARD_TRANSITIVE")
 DEFAULT_LEVEL = "BACKWARD"
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - an answer, not a failure
     """What is asked cannot be done: an HTTP status and, as Confluent's registry numbers them, a code."""
 
     def __init__(self, status: int, code: int, message: str) -> None:

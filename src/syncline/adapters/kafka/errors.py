@@ -9,25 +9,29 @@ from syncline.ports.log import EventKind, OutcomeKind
 
 _AWAY = frozenset(
     {
-        KafkaError._ALL_BROKERS_DOWN,  # librdkafka's own codes begin with an underscore
-        KafkaError._TRANSPORT,
-        KafkaError._RESOLVE,
-        KafkaError._TIMED_OUT,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError._WAIT_COORD,
-        KafkaError._AUTHENTICATION,
-        KafkaError._SSL,
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001  # librdkafka's own codes begin with an underscore
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
+        KafkaError._WAIT_COORD,  # noqa: SLF001
+        KafkaError._AUTHENTICATION,  # noqa: SLF001
+        KafkaError._SSL,  # noqa: SLF001
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.NETWORK_EXCEPTION,
         KafkaError.BROKER_NOT_AVAILABLE,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_LEADER_FOR_PARTITION,
+        # A new leader whom not everyone has heard of yet: with a topic just made as well.
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
 _MISSING = frozenset(
     {
-        KafkaError._UNKNOWN_TOPIC,
-        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.UNKNOWN_TOPIC_ID,
         KafkaError.INCONSISTENT_TOPIC_ID,
@@ -35,17 +39,17 @@ _MISSING = frozenset(
 )
 _OUT_OF_RANGE = frozenset(
     {
-        KafkaError._AUTO_OFFSET_RESET,  # what `auto.offset.reset=error` answers
-        KafkaError._LOG_TRUNCATION,
+        KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001  # what `auto.offset.reset=error` answers
+        KafkaError._LOG_TRUNCATION,  # noqa: SLF001
         KafkaError.OFFSET_OUT_OF_RANGE,
     }
 )
 _REFUSED = frozenset(
     {
         # Local, before anything was sent.
-        KafkaError._UNKNOWN_TOPIC,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError._INVALID_ARG,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError._INVALID_ARG,  # noqa: SLF001
         # The broker looked at the batch and wrote none of it. librdkafka counts these as not persisted, too.
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.RECORD_LIST_TOO_LARGE,
@@ -65,7 +69,7 @@ _REFUSED = frozenset(
 def event_kind(error: KafkaError) -> EventKind:
     """What a reader's error is to its role."""
     code = error.code()
-    if error.fatal() or code == KafkaError._FATAL:
+    if error.fatal() or code == KafkaError._FATAL:  # noqa: SLF001
         return EventKind.FATAL
     if code in _OUT_OF_RANGE:
         return EventKind.OFFSET_OUT_OF_RANGE

@@ -92,7 +92,7 @@ class KafkaReader:
         except KafkaException as error:
             raise raised(error.args[0], doing) from None
         if found is None:
-            raise raised(KafkaError(KafkaError._TIMED_OUT), doing)  # librdkafka's own code
+            raise raised(KafkaError(KafkaError._TIMED_OUT), doing)  # noqa: SLF001  # librdkafka's own code
         first, following = found
         return first, following
 
@@ -231,7 +231,7 @@ class _Notice:
 
     @property
     def is_end(self) -> bool:
-        return bool(self.error.code() == KafkaError._PARTITION_EOF)  # librdkafka's own code
+        return bool(self.error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001  # librdkafka's own code
 
 
 def _room(rows: int, size: int, *, max_rows: int, max_bytes: int) -> int:

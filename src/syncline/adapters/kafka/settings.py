@@ -59,6 +59,8 @@ WRITER_TUNING: Mapping[str, str | int] = {
     "compression.type": "lz4",
     # After this an append is given up; its outcome is then unknown, unless it never had a partition.
     "delivery.timeout.ms": 120_000,
+    # A dead letter is larger than the record it keeps, and brokers take records of 1,048,588 bytes by default.
+    "message.max.bytes": 2 << 20,
     "topic.metadata.propagation.max.ms": 5_000,
 }
 

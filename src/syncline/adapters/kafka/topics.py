@@ -120,14 +120,14 @@ class KafkaTopics:
                 return False
         return True
 
-    def _found(self, name: str, timeout_s: float) -> Any | None:  # the client's own description
+    def _found(self, name: str, timeout_s: float) -> Any | None:  # noqa: ANN401  # the client's own description
         asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=timeout_s)[name]
         try:
             return self._answer(asked, timeout_s, f"asking for the topic {name}")
         except _MissingError:
             return None
 
-    def _answer(self, asked: Future[Any], timeout_s: float, doing: str) -> Any:  # the client's types
+    def _answer(self, asked: Future[Any], timeout_s: float, doing: str) -> Any:  # noqa: ANN401  # the client's types
         try:
             return asked.result(timeout_s + 1.0)
         except FutureTimeoutError:

@@ -81,10 +81,10 @@ class KafkaWriter:
         while row < count:
             try:
                 if headers is None:
-                    for row in range(row, count):  # goes on after a row that was refused
+                    for row in range(row, count):  # noqa: B020  # goes on after a row that was refused
                         produce(topic, values[row], keys[row], _ANY_PARTITION, deliver)
                 else:
-                    for row in range(row, count):  # likewise
+                    for row in range(row, count):  # noqa: B020  # goes on after a row that was refused
                         produce(
                             topic,
                             values[row],
@@ -187,12 +187,12 @@ class _Ledger:
     def _tell(self, on_outcome: OnOutcome, outcome: Outcome) -> None:
         try:
             on_outcome(outcome)
-        except BaseException as error:  # it is raised again by `raise_caught`
+        except BaseException as error:  # noqa: BLE001  # it is raised again by `raise_caught`
             with self._lock:
                 self._caught.append(error)
 
 
-def _sent(headers: Headers) -> Any:  # the binding's type is a list that may hold text
+def _sent(headers: Headers) -> Any:  # noqa: ANN401  # the binding's type is a list that may hold text
     return list(headers) or None
 
 

@@ -206,16 +206,16 @@ class MemoryReader:
         log = self._log
         clock = SystemClock()  # waiting is real, whatever clock stamps the records
         deadline_s = clock.monotonic_s() + timeout_s
-        with log._changed:  # one class in three parts
+        with log._changed:  # noqa: SLF001  # one class in three parts
             while not self._enough(min_rows) and (left_s := deadline_s - clock.monotonic_s()) > 0:
-                log._changed.wait(min(left_s, _WAIT_S_MAX))
+                log._changed.wait(min(left_s, _WAIT_S_MAX))  # noqa: SLF001
             return self._taken(max_rows, max_bytes)
 
     def watermarks(self, topic: str, partition: int, timeout_s: float = 5.0) -> tuple[int, int]:
         """See `LogReader.watermarks`."""
-        self._log._answering(timeout_s)
-        with self._log._changed:
-            held = self._log._partition(topic, partition)
+        self._log._answering(timeout_s)  # noqa: SLF001
+        with self._log._changed:  # noqa: SLF001
+            held = self._log._partition(topic, partition)  # noqa: SLF001
             return held.first, held.following
 
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -293,7 +293,7 @@ class MemoryReader:
 
     def _held(self, where: TopicPartition) -> _Partition | None:
         try:
-            return self._log._partition(*where)
+            return self._log._partition(*where)  # noqa: SLF001
         except TopicMissing:
             return None
 
@@ -323,10 +323,10 @@ class MemoryWriter:
         if len(self._queue) >= _QUEUE_MAX:
             raise BufferError("the queue is full")
         if partition is None:
-            found = self._log._topics.get(topic)
+            found = self._log._topics.get(topic)  # noqa: SLF001
             count = len(found.partitions) if found else 1
             # Kafka's partitioner of this name sends a null or empty key anywhere.
-            partition = partition_for(key, count) if key else random.randrange(count)  # no secret
+            partition = partition_for(key, count) if key else random.randrange(count)  # noqa: S311  # no secret
         with self._lock:
             self._queue.append(_Queued(topic, partition, key, value, tuple(headers), on_outcome))
 
@@ -352,7 +352,7 @@ class MemoryWriter:
     def poll(self, timeout_s: float) -> int:
         """See `LogWriter.poll`. Never waits: what can be stored is stored at once."""
         del timeout_s
-        return self._serve(self._log._store) if self._log.available else 0
+        return self._serve(self._log._store) if self._log.available else 0  # noqa: SLF001
 
     def flush(self, timeout_s: float) -> int:
         """See `LogWriter.flush`."""
@@ -380,7 +380,7 @@ class MemoryWriter:
             if queued.on_outcome is not None:
                 try:
                     queued.on_outcome(outcome)
-                except BaseException as error:  # raised again below
+                except BaseException as error:  # noqa: BLE001  # raised again below
                     caught.append(error)
         if len(caught) == 1:
             raise caught[0]

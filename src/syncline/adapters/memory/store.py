@@ -76,7 +76,7 @@ class MemorySnapshot:
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._pinned = self._store._pin()
+        self._pinned = self._store._pin()  # noqa: SLF001 (one noun in two classes)
         return self
 
     def __exit__(
@@ -84,7 +84,7 @@ class MemorySnapshot:
     ) -> None:
         """Let the store change what this looked at. What is asked afterwards is an error."""
         version, self._pinned = self._at, None
-        self._store._unpin(version)
+        self._store._unpin(version)  # noqa: SLF001 (one noun in two classes)
 
     def state(self, topic: str, partition: int) -> PartitionState | None:
         """See `StoreSnapshot.state`."""
