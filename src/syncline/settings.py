@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from syncline.errors import SettingsError
 
@@ -41,6 +42,11 @@ class ConnectionSettings(BaseSettings):
                 for found in error.errors(include_input=False, include_url=False)
             )
             raise SettingsError(wrong) from None
+        except UnreadableSetting:
+            # Its own text may quote the value, and `client` holds passwords.
+            raise SettingsError(
+                'SYNCLINE_CLIENT is no JSON: write a mapping such as {"security.protocol": "SSL"}'
+            ) from None
 
 
 class PublisherSettings(ConnectionSettings):

@@ -317,7 +317,7 @@ def test_a_question_is_asked_only_on_a_terminal(cli, tmp_path, monkeypatch):
 
 def test_looking_at_an_empty_cluster_says_to_apply(cli):
     """On a cluster without a catalog, status and dlq that names the remedy."""
-    for command in (["status"], ["dlq", "list"], ["dlq", "show", "airport_delay", "0", "0"]):
+    for command in (["status"], ["dlq", "list"], ["dlq", "show", "airport_delay", "0:0"]):
         code, out, err = cli(*command)
 
         assert (code, out) == (1, ""), command
@@ -436,15 +436,15 @@ def test_one_dead_letter_is_shown_whole(cli, tmp_path):
     cli("apply", write(tmp_path, WHOLE), "--yes")
     send(cli.log, f"{TOPIC}.dlq", [letter("model/a")])
 
-    (shown,) = json.loads(cli("dlq", "show", TOPIC, "1", "41", "--output", "json")[1])["dead_letters"]
+    (shown,) = json.loads(cli("dlq", "show", TOPIC, "1:41", "--output", "json")[1])["dead_letters"]
 
     assert (shown["key"], shown["value_hex"]) == ("EWR", "0000000001ff")
     assert shown["headers"] == [["traceparent", "00-1-2-01"]]
     assert shown["not_decoded"]
-    code, out, _ = cli("dlq", "show", "airport_delay", "1", "41")
+    code, out, _ = cli("dlq", "show", "airport_delay", "1:41")
     assert code == 0
     assert "value_hex" in out
-    assert cli("dlq", "show", TOPIC, "1", "40")[0] == 1
+    assert cli("dlq", "show", TOPIC, "1:40")[0] == 1
 
 
 def test_what_stands_in_a_topic_cannot_steer_the_terminal(cli, tmp_path):
@@ -452,7 +452,7 @@ def test_what_stands_in_a_topic_cannot_steer_the_terminal(cli, tmp_path):
     cli("apply", write(tmp_path, WHOLE), "--yes")
     send(cli.log, f"{TOPIC}.dlq", [letter("model/a", message="\x1b]0;owned\x07 \x1b[2J")])
 
-    for command in (["dlq", "list"], ["dlq", "show", TOPIC, "1", "41"]):
+    for command in (["dlq", "list"], ["dlq", "show", TOPIC, "1:41"]):
         _, out, _ = cli(*command)
 
         assert "\x1b" not in out

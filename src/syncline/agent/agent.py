@@ -30,6 +30,9 @@ ASK_S = 1.0
 """How long the agent waits for one answer of a broker: told to stop meanwhile, it must end within two seconds."""
 IDENTITY_CHECK_S = 30.0
 """How often the agent makes sure that its topics are still the same ones."""
+IDENTITY_ASK_S = 0.4
+"""How long it waits for that while it works; without an answer it goes on, and asks again in `IDENTITY_AGAIN_S`."""
+IDENTITY_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ class Agent:
             self._wait(RETRY_S)
             return
         views = _topics(self._serving)
-        described = self._require_identity(set(views.values()))
+        described = self._require_identity(set(views.values()), ASK_S)
         self._cursors.clear()
         reader = self._ports.log.reader(client_id=self._client_id, group=self._client_id)
         try:
@@ -225,9 +228,9 @@ class Agent:
                 )
             self._cursors[major.topic, partition] = Cursor(major, partition, state, end, end_offset=end)
 
-    def _require_identity(self, topics: set[str]) -> LogIdentity:
+    def _require_identity(self, topics: set[str], timeout_s: float) -> LogIdentity:
         # The catalog too: made again, it would give schema ids another meaning.
-        now = LogIdentity.ask(self._ports.log, {*topics, self._topics.catalog}, timeout_s=ASK_S)
+        now = LogIdentity.ask(self._ports.log, {*topics, self._topics.catalog}, timeout_s=timeout_s)
         with self._ports.store.snapshot() as snapshot:
             packed = snapshot.meta(META_IDENTITY)
         if packed is not None:
@@ -238,8 +241,15 @@ class Agent:
         return now
 
     def _check_identity(self) -> None:
-        if self._ports.clock.monotonic_s() >= self._identity_due_s:
-            self._require_identity({topic for topic, _ in self._cursors})
+        now_s = self._ports.clock.monotonic_s()
+        if now_s < self._identity_due_s:
+            return
+        self._identity_due_s = now_s + IDENTITY_AGAIN_S
+        try:
+            self._require_identity({topic for topic, _ in self._cursors}, IDENTITY_ASK_S)
+        except LogUnavailable as error:
+            # Nothing to hold for: while no broker answers nothing is read, and the reader goes on by itself.
+            self._events.log_unavailable(str(error))
 
     # The catalog: what to serve, and which schema ids are known.
 

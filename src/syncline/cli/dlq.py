@@ -29,14 +29,13 @@ def list_(where: str | None, limit: int, settings: ConnectionSettings, output: O
     VIEW is a reference such as airport_delay or airport_delay@1, TOPIC a feature topic or its dead letter topic;
     without it, those of every view in the catalog are listed. Every agent writes its own copy: copies count once.
     """
-    from syncline.cli.letters import group, letter_document, open_letters, time_text
+    from syncline.cli.letters import letter_document, open_catalog, time_text
+    from syncline.inspection.dead_letters import group, read_dead_letters, topics_meant
 
-    with open_letters(settings) as letters:
-        found = letters.read(letters.topics(where))
+    log, picture = open_catalog(settings)
+    found = read_dead_letters(log, topics_meant(picture, where))
     groups = group(found)
-    newest = sorted(
-        found, key=lambda letter: (-letter.timestamp_ms, letter.topic, letter.partition, letter.offset)
-    )
+    newest = sorted(found, key=lambda each: (-each.letter.timestamp_ms, each.letter.topic, each.name))[:limit]
     if output.is_json:
         output.document(
             {
@@ -46,12 +45,12 @@ def list_(where: str | None, limit: int, settings: ConnectionSettings, output: O
                         "topic": topic,
                         "rule": rule,
                         "feature": feature,
-                        "count": count,
-                        "newest": time_text(newest_ms),
+                        "count": len(members),
+                        "newest": time_text(members[0].letter.timestamp_ms),
                     }
-                    for (topic, rule, feature), (count, newest_ms) in groups
+                    for (topic, rule, feature), members in groups
                 ],
-                "dead_letters": [letter_document(letter) for letter in newest[:limit]],
+                "dead_letters": [letter_document(each) for each in newest],
             }
         )
         return
@@ -61,59 +60,54 @@ def list_(where: str | None, limit: int, settings: ConnectionSettings, output: O
     output.table(
         ["topic", "rule", "feature", "count", "newest"],
         [
-            [topic, rule, feature, str(count), time_text(newest_ms)]
-            for (topic, rule, feature), (count, newest_ms) in groups
+            [topic, rule, feature, str(len(members)), time_text(members[0].letter.timestamp_ms)]
+            for (topic, rule, feature), members in groups
         ],
         right=["count"],
     )
     output.line()
     output.table(
-        ["time", "topic", "partition", "offset", "key", "message"],
+        ["time", "topic", "id", "found by", "key", "message"],
         [
             [
-                time_text(letter.timestamp_ms),
-                letter.topic,
-                str(letter.partition),
-                str(letter.offset),
-                (letter.key or b"").decode(errors="backslashreplace"),
-                letter.reason.message,
+                time_text(each.letter.timestamp_ms),
+                each.letter.topic,
+                each.name,
+                "publisher" if each.by_publisher else "agents",
+                (each.letter.key or b"").decode(errors="backslashreplace"),
+                each.letter.reason.message,
             ]
-            for letter in newest[:limit]
+            for each in newest
         ],
-        right=["partition", "offset"],
     )
     if len(found) > limit:
         output.say(f"{len(found) - limit} older ones are not shown; --limit shows more")
-    output.say("One of them whole: syncline dlq show TOPIC PARTITION OFFSET")
+    output.say("One of them whole: syncline dlq show TOPIC ID")
 
 
 @dlq.command()
 @click.argument("where", metavar="VIEW|TOPIC")
-@click.argument("partition", type=click.IntRange(min=0))
-@click.argument("offset", type=click.IntRange(min=0))
+@click.argument("letter_id", metavar="ID")
 @connection_settings
 @output_option
-def show(where: str, partition: int, offset: int, settings: ConnectionSettings, output: Output) -> None:
-    """Show one dead letter whole. PARTITION and OFFSET are those of the original record, as `dlq list` gives them."""
-    from syncline.cli.letters import letter_document, open_letters
-    from syncline.errors import LogError
+def show(where: str, letter_id: str, settings: ConnectionSettings, output: Output) -> None:
+    """Show one dead letter whole. ID is as `dlq list` gives it: partition:offset of the original record.
 
-    with open_letters(settings) as letters:
-        topics = letters.topics(where)
-        wanted = [
-            letter
-            for letter in letters.read(topics)
-            if (letter.partition, letter.offset) == (partition, offset)
-        ]
-        if not wanted:
-            raise LogError(
-                f"there is no dead letter of partition {partition}, offset {offset} in "
-                f"{', '.join(topics)}; `syncline dlq list` shows those that there are"
-            )
-        decoded = [letters.decoded(letter) for letter in wanted]
-    documents = [
-        {**letter_document(letter), **fields} for letter, fields in zip(wanted, decoded, strict=True)
-    ]
+    What a publisher rejected never stood in the feature topic: its ID is dlq:partition:offset, of the dead letter.
+    """
+    from syncline.cli.letters import letter_document, open_catalog
+    from syncline.errors import LogError
+    from syncline.inspection.dead_letters import decoded, read_dead_letters, topics_meant
+
+    log, picture = open_catalog(settings)
+    topics = topics_meant(picture, where)
+    wanted = [each for each in read_dead_letters(log, topics) if each.name == letter_id]
+    if not wanted:
+        raise LogError(
+            f"there is no dead letter {letter_id} in {', '.join(topics)}; "
+            "`syncline dlq list` shows those that there are"
+        )
+    documents = [{**letter_document(each), **decoded(picture, each.letter)} for each in wanted]
     if output.is_json:
         output.document({"dead_letters": documents})
         return

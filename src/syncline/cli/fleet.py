@@ -1,74 +1,15 @@
-"""The agents as they last reported, and whether their digests agree."""
+"""The fleet as the CLI shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from syncline.cli.output import Output, counted
-from syncline.cli.reading import read_to_end
-from syncline.errors import CatalogError, WireError
-from syncline.ports.log import Log
-from syncline.telemetry.reports import AgentStatus, PartitionStatus, decode_agent_status
+from syncline.inspection.fleet import Comparison
+from syncline.telemetry.reports import AgentStatus, PartitionStatus
 
 _SILENT_US = 30_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """Agents that folded the same records of a partition into different states."""
-
-    topic: str
-    partition: int
-    next_offset: int
-    digests: tuple[tuple[str, int], ...]
-    """(agent, digest)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What could be compared: partitions that two or more agents have at the same position under the same fold."""
-
-    compared: int
-    disagreements: tuple[Disagreement, ...]
-
-
-def read_fleet(log: Log, topic: str, *, last: int | None) -> tuple[list[AgentStatus], int]:
-    """Each agent's newest report, by agent; and how many records were none that can be read.
-
-    Raises:
-        TopicMissing: nothing has been applied to this cluster yet.
-    """
-    newest: dict[str, AgentStatus] = {}
-    skipped = 0
-    for record in read_to_end(log, topic, last=last):
-        try:
-            found = decode_agent_status(record.value)
-        except (WireError, CatalogError):
-            skipped += 1
-            continue
-        if found.agent not in newest or newest[found.agent].reported_at_us <= found.reported_at_us:
-            newest[found.agent] = found
-    return [newest[agent] for agent in sorted(newest)], skipped
-
-
-def compare(agents: Sequence[AgentStatus]) -> Comparison:
-    """Compare digests wherever two agents stand at the same position. Equal positions promise equal digests (P2)."""
-    places: dict[tuple[int, str, int, int], list[tuple[str, int]]] = {}
-    for agent in agents:
-        for partition in agent.partitions:
-            where = (agent.fold_version, partition.topic, partition.partition, partition.next_offset)
-            places.setdefault(where, []).append((agent.agent, partition.digest))
-    shared = {where: digests for where, digests in places.items() if len(digests) > 1}
-    return Comparison(
-        len(shared),
-        tuple(
-            Disagreement(topic, partition, next_offset, tuple(digests))
-            for (_, topic, partition, next_offset), digests in sorted(shared.items())
-            if len({digest for _, digest in digests}) > 1
-        ),
-    )
 
 
 def status_document(agents: Sequence[AgentStatus], comparison: Comparison, *, now_us: int) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from syncline.catalog.fold import Picture
 from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving
 from syncline.catalog_client import CatalogClient
 from syncline.cli.output import counted
-from syncline.cli.reading import read_to_end
 from syncline.clock import SystemClock
 from syncline.definitions.topics import mismatches, own_topics
 from syncline.errors import StoreMissing, SynclineError
+from syncline.inspection.reading import read_to_end
 from syncline.ports.log import Log, TopicSpec
 from syncline.ports.registry import Registry
 from syncline.settings import ConnectionSettings

@@ -72,16 +72,6 @@ def load_settings(
     bootstrap_servers: str | None, registry: str | None, prefix: str | None
 ) -> ConnectionSettings:
     """The environment's settings, with what the options say in their place."""
-    from pydantic_settings.exceptions import SettingsError as NotParsed
-
-    from syncline.errors import SettingsError
     from syncline.settings import ConnectionSettings
 
-    try:
-        return ConnectionSettings.load(
-            bootstrap_servers=bootstrap_servers, registry_url=registry, prefix=prefix
-        )
-    except NotParsed:
-        raise SettingsError(
-            'SYNCLINE_CLIENT is no JSON: write a mapping such as {"security.protocol": "SSL"}'
-        ) from None
+    return ConnectionSettings.load(bootstrap_servers=bootstrap_servers, registry_url=registry, prefix=prefix)

@@ -27,8 +27,9 @@ def status(
     Exits 1 if digests disagree: two agents read the same records and have different states.
     """
     from syncline import wiring
-    from syncline.cli.fleet import compare, read_fleet, show_fleet, status_document
+    from syncline.cli.fleet import show_fleet, status_document
     from syncline.clock import SystemClock
+    from syncline.inspection.fleet import compare, read_fleet
     from syncline.wire.topics import Topics
 
     log = wiring.open_log(settings)

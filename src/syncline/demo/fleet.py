@@ -67,8 +67,3 @@ def has_reached(status: AgentStatus, ends: Mapping[TopicPartition, int]) -> bool
     """Whether the agent has folded every partition at least to these ends."""
     reached = {(part.topic, part.partition): part.next_offset for part in status.partitions}
     return all(reached.get(place, -1) >= end for place, end in ends.items())
-
-
-def digests(status: AgentStatus) -> dict[TopicPartition, tuple[int, int]]:
-    """(topic, partition) → (next offset, digest)."""
-    return {(part.topic, part.partition): (part.next_offset, part.digest) for part in status.partitions}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib import resources
@@ -17,26 +16,22 @@ from syncline.definitions.observe import observe
 from syncline.definitions.plan import plan
 from syncline.demo.agents import CONSUMER, AgentProcess
 from syncline.demo.cluster import Cluster, open_cluster
-from syncline.demo.examples import examples
-from syncline.demo.fleet import Fleet, digests, has_reached
-from syncline.demo.flights import DEMO, YEAR, Departure, Replay
-from syncline.demo.predictor import DelayPredictor
+from syncline.demo.fleet import Fleet, has_reached
+from syncline.demo.flights import DEMO, YEAR, Replay
+from syncline.demo.inputs import show_inputs
 from syncline.demo.screen import Screen
 from syncline.errors import SynclineError
+from syncline.inspection.dead_letters import group, read_dead_letters
+from syncline.inspection.fleet import compare
 from syncline.ports.log import TopicPartition
-from syncline.reader import ModelInput
 from syncline.telemetry.reports import AgentStatus
-from syncline.wire.dead_letters import DeadLetter
-from syncline.wire.topics import Topics, dead_letters
+from syncline.wire.topics import Topics
 from syncline.wiring import FeatureReader, Publisher
 
-BUNDLE = "flight_inputs"
 DEFINITIONS = resources.files("syncline") / "demo" / "definitions"
 _AHEAD_US = 20_000_000
 """Event times are shifted so that the last flight falls about where the demo ends."""
 _WAIT_S = 120.0
-_LEARN_EVERY = 5
-_SHOWN_DEPARTURES = 6
 
 
 class Demo:
@@ -83,9 +78,9 @@ class Demo:
                 f"Both agents have folded all of it: {applied:,} updates each, {applied / folded_s:,.0f}/s "
                 "from the first publish to the last commit"
             )
-            screen.step("Model inputs of flights about to leave")
+            screen.step("A model gets its inputs: real departures, and what was known before they left")
             with FeatureReader(agents[0].store) as reader:
-                self._predict(reader)
+                show_inputs(reader, self._replay, screen)
             screen.step("What broke its contract was kept whole, with the reason")
             self._show_dead_letters()
             screen.step("Proof of sync: both agents' digests")
@@ -204,118 +199,52 @@ class Demo:
 
         fleet.wait(done, timeout_s=_WAIT_S, watch=watch, waiting_for=waiting_for)
 
-    def _predict(self, reader: FeatureReader) -> None:
-        learnt = list(examples(self._replay, every=_LEARN_EVERY))
-        model = DelayPredictor.fit((example.values, example.departure.dep_delay) for example in learnt)
-        departures = self._replay.upcoming(within_min=60)[:_SHOWN_DEPARTURES]
-        inputs = [reader.get(BUNDLE, one.keys) for one in departures]
-        self._screen.table(
-            [
-                ("flight", ""),
-                ("from", ""),
-                ("to", ""),
-                ("aircraft", ""),
-                ("predicted", "right"),
-                ("left", "right"),
-                ("inputs", ""),
-            ],
-            [
-                (
-                    f"{one.carrier} {one.number}",
-                    one.origin,
-                    one.dest,
-                    one.tailnum or "?",
-                    f"{model.predict(row.values):+.0f} min",
-                    f"{one.dep_delay:+d} min",
-                    _summary(row),
-                )
-                for one, row in zip(departures, inputs, strict=True)
-            ],
-        )
-        self._explain(departures[0], inputs[0])
-
-    def _explain(self, departure: Departure, row: ModelInput) -> None:
-        self._screen.say(
-            f"What {departure.carrier} {departure.number} was predicted from: release {row.release}, and the record "
-            "behind each value"
-        )
-        ages = row.ages
-        self._screen.table(
-            [
-                ("feature", ""),
-                ("value", "right"),
-                ("status", ""),
-                ("age", "right"),
-                ("record (partition:offset)", ""),
-            ],
-            [
-                (name, _text(value), str(row.statuses[name]), _age(ages[name]), _source(row, name))
-                for name, value in row.values.items()
-            ],
-        )
-
     def _show_dead_letters(self) -> None:
-        found: dict[tuple[str, int, int, bytes | None], DeadLetter] = {}
-        reader = self._cluster.log.reader(client_id="syncline-demo-dead-letters")
-        try:
-            for topic in map(dead_letters, self._feature_topics()):
-                first, end = reader.watermarks(topic, 0)
-                reader.assign([(topic, 0, first)])
-                while first < end:
-                    batch = reader.poll(1_000, 10_000_000, 1.0)
-                    for row, value in enumerate(batch.values):
-                        letter = DeadLetter.parse(
-                            batch.keys[row], value, batch.headers.get(row, ()), int(batch.timestamps_ms[row])
-                        )
-                        if letter is not None:
-                            # Every replica writes its own: one letter per record of the feature topic.
-                            own = letter.value if letter.offset < 0 else None
-                            found[letter.topic, letter.partition, letter.offset, own] = letter
-                    first = batch.slices[-1].next_offset if batch.slices else first
-        finally:
-            reader.close()
-        groups = Counter(
-            (letter.reason.view_version, letter.reason.rule, letter.reason.feature)
-            for letter in found.values()
-        )
-        examples_of = {
-            (letter.reason.view_version, letter.reason.rule, letter.reason.feature): letter
-            for letter in found.values()
-        }
         self._screen.table(
-            [("view", ""), ("rule", ""), ("records", "right"), ("found by", ""), ("for instance", "")],
+            [
+                ("view", ""),
+                ("rule", ""),
+                ("feature", ""),
+                ("records", "right"),
+                ("found by", ""),
+                ("for instance", ""),
+            ],
             [
                 (
-                    group[0],
-                    group[1],
-                    f"{count:,}",
-                    "publisher" if examples_of[group].offset < 0 else "agents",
-                    examples_of[group].reason.message,
+                    members[0].letter.reason.view_version,
+                    rule,
+                    feature,
+                    f"{len(members):,}",
+                    "publisher" if members[0].by_publisher else "agents",
+                    members[0].letter.reason.message,
                 )
-                for group, count in groups.most_common()
+                for (_, rule, feature), members in group(
+                    read_dead_letters(self._cluster.log, self._feature_topics())
+                )
             ],
         )
 
     def _compare(self, statuses: Sequence[AgentStatus]) -> None:
-        first, second = (digests(status) for status in statuses)
+        comparison = compare(statuses)
         rows = []
         for topic, count in self._feature_topics().items():
-            same = sum(first[topic, one] == second[topic, one] for one in range(count))
-            cells = sum(part.cells for part in statuses[0].partitions if part.topic == topic)
-            sums = [sum(state[topic, one][1] for one in range(count)) % 2**64 for state in (first, second)]
-            rows.append((topic, f"{same} of {count}", f"{cells:,}", f"{sums[0]:016x}", f"{sums[1]:016x}"))
+            states = [[part for part in status.partitions if part.topic == topic] for status in statuses]
+            wrong = sum(found.topic == topic for found in comparison.disagreements)
+            sums = [f"{sum(part.digest for part in parts) % 2**64:016x}" for parts in states]
+            cells = sum(part.cells for part in states[0])
+            rows.append((topic, f"{count - wrong} of {count}", f"{cells:,}", *sums))
         columns = [("topic", ""), ("equal partitions", "right"), ("cells", "right")]
         self._screen.table([*columns, *((status.agent, "") for status in statuses)], rows)
-        if first != second:
-            raise SynclineError("the agents' digests differ at equal positions: please report this")
+        if comparison.disagreements or comparison.compared != sum(self._feature_topics().values()):
+            raise SynclineError("the agents' digests differ, or could not be compared: please report this")
         self._screen.say("Equal digests at equal offsets: both replicas hold the same state, to the byte.")
 
     def _next(self) -> None:
         lines = [
-            "syncline init my-features && cd my-features    a folder with these definitions, to change as you like",
-            "syncline validate                               contracts, bundles and subscriptions, all problems at once",
-            "make stack                                      a real Kafka and schema registry on this machine",
-            "syncline demo --bootstrap-servers … --registry …   the same there, with all 336,776 flights of the year",
+            "syncline init my-features && cd my-features            a folder with these definitions, to change as you like",
+            "syncline validate                                      all problems of its files at once",
+            "make stack                                             a real Kafka and schema registry on this machine",
+            "syncline demo --bootstrap-servers … --registry …    the same there, with all 336,776 flights of 2013",
         ]
         if not self._cluster.embedded:
             lines = [
@@ -334,25 +263,3 @@ def run_demo(
     """Run the demo, embedded unless a cluster is named."""
     with open_cluster(bootstrap_servers, registry_url) as cluster:
         Demo(cluster, screen=screen, clock=clock, whole_year=whole_year).run()
-
-
-def _summary(row: ModelInput) -> str:
-    counts = Counter(str(status) for status in row.statuses.values())
-    return ", ".join(f"{count} {status}" for status, count in counts.most_common())
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def _age(age: object) -> str:
-    return "-" if age is None else str(age).split(".", maxsplit=1)[0]
-
-
-def _source(row: ModelInput, name: str) -> str:
-    source = row.sources[name.split("__", maxsplit=1)[0]]
-    if source.offset is None:
-        return "-"
-    return f"{source.reference} {source.partition}:{source.offset}"

@@ -186,6 +186,8 @@ def test_told_to_stop_while_letters_wait_it_commits_nothing() -> None:
 
     assert positions(host) == {}
     assert host.agent.status().state == host.condition().state == "STOPPED"
+    # What it reports is what it committed, though the batch reached the log's end.
+    assert cluster.reports()[-1].partitions[0].next_offset == 0
     cluster.log._to_fail.clear()
     host.on_wait = None
     host.start()
@@ -321,6 +323,22 @@ def test_an_agent_killed_at_a_marker_meets_it_again() -> None:
     status = host.settle()
     assert digests(status) == digests(Host(cluster, instance="b").settle())
     assert [entry.offset for entry in host.committed()[TOPIC, 0].ring] == [2]
+
+
+def test_what_is_no_record_at_the_end_of_the_log_is_passed() -> None:
+    """A foreign transaction's marker takes an offset and brings no record: the agent is at the end all the same."""
+    cluster = Cluster.ready(VIEW)
+    cluster.put(TOPIC, many(VIEW, ["EWR"], 3))
+    cluster.log._partition(TOPIC, 0).following += 1
+    host = Host(cluster)
+
+    host.settle()
+    host.agent._reader._next[TOPIC, 0] = 4
+    (partition,) = host.settle().partitions
+
+    assert (partition.next_offset, partition.end_offset, host.agent.status().state) == (4, 4, "LIVE")
+    cluster.put(TOPIC, many(VIEW, ["EWR"], 1, first_ms=NOW_MS + 9))
+    assert host.settle().partitions[0].next_offset == 5
 
 
 def test_heartbeats_move_the_position_and_make_no_cell() -> None:

@@ -57,7 +57,7 @@ def read_to_end(
     if partition is not None and not 0 <= partition < described.partitions:
         raise TopicMissing(f"{topic} has no partition {partition}; it has 0 to {described.partitions - 1}")
     partitions = range(described.partitions) if partition is None else [partition]
-    reader = log.reader(client_id="syncline-cli")
+    reader = log.reader(client_id="syncline-inspection")
     try:
         ends, positions = {}, []
         for number in partitions:

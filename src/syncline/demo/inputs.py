@@ -1,0 +1,98 @@
+"""Model inputs of real departures: what the demo's model predicts from, and where each value came from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from syncline.demo.examples import examples
+from syncline.demo.flights import Departure, Replay
+from syncline.demo.predictor import DelayPredictor
+from syncline.demo.screen import Screen
+from syncline.reader import ModelInput
+from syncline.wiring import FeatureReader
+
+BUNDLE = "flight_inputs"
+_LEARN_EVERY = 5
+_SHOWN = 6
+
+
+def show_inputs(reader: FeatureReader, replay: Replay, screen: Screen) -> None:
+    """Predict the delays of a few departures from what the reader's agent holds, and explain one of them."""
+    learnt = examples(replay, every=_LEARN_EVERY)
+    model = DelayPredictor.fit((example.values, example.departure.dep_delay) for example in learnt)
+    departures = _shown(replay)
+    inputs = [reader.get(BUNDLE, one.keys) for one in departures]
+    screen.table(
+        [
+            ("flight", ""),
+            ("from", ""),
+            ("to", ""),
+            ("aircraft", ""),
+            ("predicted", "right"),
+            ("left", "right"),
+            ("inputs", ""),
+        ],
+        [
+            (
+                f"{one.carrier} {one.number}",
+                one.origin,
+                one.dest,
+                one.tailnum,
+                f"{model.predict(row.values):+.0f} min",
+                f"{one.dep_delay:+d} min",
+                _summary(row),
+            )
+            for one, row in zip(departures, inputs, strict=True)
+        ],
+    )
+    _explain(departures[0], inputs[0], screen)
+
+
+def _shown(replay: Replay) -> list[Departure]:
+    """The departures after the replay's end, of which no update knows; at the year's end there are none: its last."""
+    known = [one for one in replay.upcoming(within_min=60) if one.tailnum]
+    return known[:_SHOWN] or [one for one in replay.departures() if one.tailnum][-_SHOWN:]
+
+
+def _explain(departure: Departure, row: ModelInput, screen: Screen) -> None:
+    screen.say(
+        f"What {departure.carrier} {departure.number} was predicted from: release {row.release}, and the record "
+        "behind each value"
+    )
+    ages, sources = row.ages, row.sources_by_feature
+    screen.table(
+        [
+            ("feature", ""),
+            ("value", "right"),
+            ("status", ""),
+            ("age", "right"),
+            ("record (partition:offset)", ""),
+        ],
+        [
+            (
+                name,
+                _text(value),
+                str(row.statuses[name]),
+                "-" if ages[name] is None else str(ages[name]).split(".", maxsplit=1)[0],
+                f"{sources[name].reference} {sources[name].partition}:{sources[name].offset}"
+                if sources[name].offset is not None
+                else "-",
+            )
+            for name, value in row.values.items()
+        ],
+    )
+
+
+def _summary(row: ModelInput) -> str:
+    return _counted(str(status) for status in row.statuses.values())
+
+
+def _counted(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in Counter(words).most_common())
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
