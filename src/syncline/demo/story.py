@@ -241,7 +241,7 @@ class Demo:
 
     def _next(self) -> None:
         lines = [
-            "syncline init my-features && cd my-features            a folder with these definitions, to change as you like",
+            "syncline init my-features && cd my-features            these definitions, to change as you like",
             "syncline validate                                      all problems of its files at once",
             "make stack                                             a real Kafka and schema registry on this machine",
             "syncline demo --bootstrap-servers … --registry …    the same there, with all 336,776 flights of 2013",
