@@ -5,7 +5,6 @@ For both the clock runs from the assignment of partitions, when connections stan
 
 from __future__ import annotations
 
-import gc
 import json
 import time
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from syncline.clock import SystemClock
 from syncline.settings import AgentSettings
 from syncline.telemetry.logging import configure_logging
 from syncline.wire.framing import PREFIX_BYTES
-from syncline.wiring import open_log, open_store
+from syncline.wiring import calm_collector, open_log, open_store
 
 _BATCH_ROWS = 10_000
 _PATIENCE_S = 120.0
@@ -44,10 +43,7 @@ def agent(place: Place, *, rows: int, keys: int, store: Path) -> Measurement:
             stopped=lambda: False,
             wait=time.sleep,
         )
-        # As cli/agent.py does.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(200_000, 50, 1_000)
+        calm_collector()
         deadline_s = time.monotonic() + _PATIENCE_S
         read = 0
         while read < rows:

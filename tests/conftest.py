@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from syncline.adapters.embedded.broker import EmbeddedBroker
 from syncline.adapters.embedded.registry import EmbeddedRegistry
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.stack.stack import KafkaServer
+
+# No test is timed: a slow machine is not a failure. In CI the examples are the same in every run.
+settings.register_profile("syncline", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("syncline")
 
 _STACK = pytest.StashKey[Stack]()
 _NOT_RUN = pytest.StashKey[list[str]]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -66,6 +67,16 @@ def make_agent(
 
     ports = Ports(open_log(settings), store, SystemClock())
     return Agent(ports, settings=settings, consumer=consumer, stopped=stopped, wait=wait)
+
+
+def calm_collector() -> None:
+    """Let Python's collector run seldom: a fast loop makes many short-lived objects, and it would take a third of it.
+
+    For processes of our own only, once they have started; never in a process that hosts the library (hazards.md).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 1_000)
 
 
 class Publisher(publisher.Publisher):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 from pathlib import Path
@@ -49,7 +48,7 @@ def agent(
     """
     from syncline.settings import AgentSettings
     from syncline.telemetry.logging import configure_logging
-    from syncline.wiring import make_agent, open_store
+    from syncline.wiring import calm_collector, make_agent, open_store
 
     own = AgentSettings.load(
         **settings.model_dump(), subscription=subscription, store=store, instance=instance
@@ -62,10 +61,7 @@ def agent(
     opened = open_store(own.store)
     try:
         worker = make_agent(own, consumer=consumer, store=opened, stopped=stop.is_set, wait=stop.wait)
-        # A fast loop makes many short-lived objects; the collector would take a third of its time (hazards.md).
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(200_000, 50, 1_000)
+        calm_collector()
         worker.run()
     finally:
         opened.close()
