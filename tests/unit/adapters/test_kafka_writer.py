@@ -138,7 +138,7 @@ class _Closed:
 def test_a_record_that_is_too_large_is_refused_at_once(writer: KafkaWriter, outcomes: list[Outcome]) -> None:
     """A record that can never be sent raises, and nothing was queued."""
     with pytest.raises(LogError, match="MSG_SIZE_TOO_LARGE"):
-        writer.append(TOPIC, key=b"k", value=bytes(2_000_000), on_outcome=outcomes.append)
+        writer.append(TOPIC, key=b"k", value=bytes(3_000_000), on_outcome=outcomes.append)
 
     assert writer.flush(PATIENCE_S) == 0
     assert outcomes == []
@@ -149,7 +149,7 @@ def test_append_many_goes_on_past_a_row_that_is_too_large(
     writer: KafkaWriter, outcomes: list[Outcome], headers: list[tuple[tuple[str, bytes], ...]] | None
 ) -> None:
     """One row that can never be sent fails; those before and after it are written."""
-    values = [b"before", bytes(2_000_000), b"after"]
+    values = [b"before", bytes(3_000_000), b"after"]
 
     taken = writer.append_many(TOPIC, [b"k"] * 3, values, headers=headers, on_outcome=outcomes.append)
 

@@ -8,11 +8,12 @@ import pytest
 
 from syncline.adapters.memory.log import MemoryWriter
 from syncline.adapters.memory.store import MemoryStore
-from syncline.errors import LogError, StoreFull
-from syncline.ports.log import OutcomeKind
+from syncline.errors import LogError, StoreFull, UnknownFormat
+from syncline.ports.log import EventKind, LogEvent, OutcomeKind
 from syncline.state.cell import unpack_cell
 from syncline.wire.framing import prefix as framing
-from tests.unit.agent.world import Cluster, Host, Killed, digests, many, registration, release
+from syncline.wire.single_object import Format
+from tests.unit.agent.world import CATALOG, Cluster, Host, Killed, digests, many, registration, release
 from tests.unit.state.reference import FLAWS
 from tests.unit.state.world import NOW_MS, Record, Version, delete, heartbeat, marker
 
@@ -502,3 +503,115 @@ def test_a_run_ends_when_told_to_and_says_so() -> None:
 
     assert cluster.reports()[-1].state == "STOPPED"
     assert (host.condition().state, host.condition().ready) == ("STOPPED", True)
+
+
+def test_told_to_stop_while_no_answer_comes_it_stops_and_commits_nothing() -> None:
+    """SIGTERM ends the wait for acknowledgements too; the next life sends the letter again."""
+    cluster = Cluster.ready(VIEW)
+    host = Host(cluster)
+    host.settle()
+    cluster.put(TOPIC, [JUNK])
+    flush, turns = MemoryWriter.flush, []
+
+    def unanswered(writer: MemoryWriter, timeout_s: float) -> int:
+        if not writer._queue:
+            return flush(writer, timeout_s)
+        turns.append(timeout_s)
+        host.stopping = len(turns) >= 3
+        return len(writer._queue)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "flush", unanswered)
+        host.agent.run()
+
+    assert (host.agent.status().state, positions(host)) == ("STOPPED", {})
+    host.start()
+    assert (host.settle().state, positions(host)) == ("LIVE", {(TOPIC, 0): 1})
+
+
+def test_a_full_queue_delays_letters_and_loses_none() -> None:
+    """Backpressure of the client is waited out; no letter is dropped."""
+    cluster = Cluster.ready(VIEW)
+    cluster.put(TOPIC, [JUNK] * 5)
+    host = Host(cluster)
+    append, refusals = MemoryWriter.append, 0
+
+    def full_at_times(writer: MemoryWriter, topic: str, **given: Any) -> None:
+        nonlocal refusals
+        if topic == DLQ and len(writer._queue) >= 2:
+            refusals += 1
+            raise BufferError
+        append(writer, topic, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "append", full_at_times)
+        host.settle()
+
+    assert refusals > 0
+    assert [letter.offset for letter in cluster.letters(VIEW)] == [0, 1, 2, 3, 4]
+
+
+def test_a_report_that_cannot_be_queued_costs_nothing() -> None:
+    """Status is best effort: the store knows better, and folding goes on."""
+    cluster = Cluster.ready(VIEW)
+    cluster.put(TOPIC, many(VIEW, ["EWR"], 5))
+    host = Host(cluster)
+    append = MemoryWriter.append
+
+    def full_for_reports(writer: MemoryWriter, topic: str, **given: Any) -> None:
+        if topic.endswith(".reports"):
+            raise BufferError("the queue is full")
+        append(writer, topic, **given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryWriter, "append", full_for_reports)
+        assert host.settle().state == "LIVE"
+
+    assert cluster.reports() == []
+    assert positions(host) == {(TOPIC, 0): 5}
+
+
+def test_a_client_that_is_of_no_more_use_is_made_anew() -> None:
+    """P10: the new one reads on from the committed position; no record is lost and none is folded twice."""
+    cluster = Cluster.ready(VIEW)
+    cluster.put(TOPIC, many(VIEW, ["EWR"], 9))
+    host = Host(cluster, batch_rows=4)
+    host.agent.step()
+    reader = host.agent._reader
+    poll = reader.poll
+
+    def fatal(*given: Any) -> Any:
+        batch = poll(*given)
+        batch.events.append(LogEvent(EventKind.FATAL, "fenced"))
+        batch.events.append(LogEvent(EventKind.OTHER, "a line of the client"))
+        return batch
+
+    reader.poll = fatal
+    status = host.settle()
+
+    assert host.agent._reader is not reader
+    assert (status.state, status.applied_rows, positions(host)) == ("LIVE", 9, {(TOPIC, 0): 9})
+
+
+def test_a_decision_of_a_newer_program_stops_the_agent() -> None:
+    """Nobody can go on without knowing what it says: FAILED, with what to do."""
+    cluster = Cluster.ready(VIEW)
+    host = Host(cluster)
+    host.settle()
+    newer = Format({"type": "record", "name": "CatalogRecord", "namespace": "n", "fields": []}).encode({})
+    cluster.put(CATALOG, [Record(b"x", newer, NOW_MS)])
+
+    with pytest.raises(UnknownFormat):
+        host.agent.run()
+
+    assert (host.condition().state, "upgrade" in host.condition().reason) == ("FAILED", True)
+
+
+def test_junk_in_the_catalog_stops_nobody() -> None:
+    """Bytes that are no decision change nothing."""
+    cluster = Cluster.ready(VIEW)
+    host = Host(cluster)
+    host.settle()
+    cluster.put(CATALOG, [Record(b"x", junk, NOW_MS) for junk in (None, b"", b"junk", b"\xc3\x01")])
+
+    assert (host.settle().state, host.agent.status().catalog_offset) == ("LIVE", 7)
