@@ -22,8 +22,8 @@ class ConnectionSettings(BaseSettings):
     """Kafka brokers, as `host:port,host:port`."""
     registry_url: str = "http://127.0.0.1:8081"
     """The schema registry's Confluent API. Credentials do not belong here."""
-    prefix: str = "syncline"
-    """What every topic's name begins with."""
+    prefix: str = Field(default="syncline", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    """What every topic's name begins with: what Kafka allows in one, and short enough for the rest."""
     client: dict[str, str | int] = Field(default_factory=dict)
     """Passed through to librdkafka as it stands: `{"security.protocol": "SSL", …}` (JSON in the variable)."""
 

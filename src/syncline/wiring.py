@@ -86,10 +86,10 @@ class Publisher(publisher.Publisher):
     def from_env(cls, **settings: object) -> Self:
         """A publisher as the `SYNCLINE_…` variables say, with what is given here in their place.
 
+        Nothing is connected yet: what is wrong with the cluster is told by the first `view`.
+
         Raises:
             SettingsError: a setting is missing or wrong.
-            LogUnavailable: no broker answered.
-            TopicMissing: nothing has been applied to this cluster yet.
         """
         loaded = PublisherSettings.load(**settings)
         timeout = {"delivery.timeout.ms": round(loaded.delivery_timeout_s * 1_000)}

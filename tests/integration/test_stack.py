@@ -64,13 +64,13 @@ def test_paused_kafka_acknowledges_nothing(kafka, topic):
 
 
 def test_registry_comes_back_with_its_schemas(stack, registry_url, prefix):
-    """After a crash an id still gives its schema."""
+    """After a restart an id still gives its schema."""
     from syncline.adapters.registry import ConfluentRegistry
 
     registry = ConfluentRegistry(registry_url, timeout_s=20.0)
     schema_id = registry.register(f"{prefix}value", '"string"')
 
-    stack.registry.kill()
+    stack.registry.stop()
     stack.registry.start()
 
     assert registry.schema(schema_id) == '"string"'

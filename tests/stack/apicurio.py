@@ -44,6 +44,7 @@ class Apicurio:
             environment={
                 "QUARKUS_HTTP_HOST": LOOPBACK,
                 "QUARKUS_HTTP_PORT": str(self.port),
+                # Its database writes behind: a kill may lose the last half second, a stop loses nothing.
                 "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{folder / 'schemas'}",
             },
         )

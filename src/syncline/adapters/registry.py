@@ -37,6 +37,7 @@ _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _ATTEMPTS = 3
 _BACKOFF_S = 0.1
 _ANSWER_BYTES_MAX = 8 * 1024 * 1024
+_SCHEMA_ID_MAX = (1 << 31) - 1
 _REASON_CHARACTERS_MAX = 1_000
 _SUBJECT_NOT_FOUND = 40401
 _SCHEMA_NOT_FOUND = 40403
@@ -124,14 +125,14 @@ class ConfluentRegistry:
     def register(self, subject: str, schema: str) -> int:
         """See `Registry.register`."""
         answer = self._ask("POST", f"/subjects/{_quoted(subject)}/versions", _body(schema))
-        return self._field(answer, "id", int, f"register the schema under {subject!r}")
+        return self._id(answer, f"register the schema under {subject!r}")
 
     def lookup(self, subject: str, schema: str) -> int | None:
         """See `Registry.lookup`."""
         answer = self._ask("POST", f"/subjects/{_quoted(subject)}", _body(schema))
         if answer.is_not_found:
             return None
-        return self._field(answer, "id", int, f"look the schema up under {subject!r}")
+        return self._id(answer, f"look the schema up under {subject!r}")
 
     def check(self, subject: str, schema: str) -> list[str]:
         """See `Registry.check`. A subject without a schema accepts every one."""
@@ -200,6 +201,13 @@ class ConfluentRegistry:
         if not isinstance(value, kind):
             raise RegistryError(f"the registry at {self._name} did not {doing}: its answer has no {name!r}")
         return value
+
+    def _id(self, answer: _Answer, doing: str) -> int:
+        """An id that framing can carry: what the catalog once names, it names for ever."""
+        schema_id = self._field(answer, "id", int, doing)
+        if isinstance(schema_id, bool) or not 0 <= schema_id <= _SCHEMA_ID_MAX:
+            raise RegistryError(f"the registry at {self._name} did not {doing}: {schema_id} is no schema id")
+        return schema_id
 
     def _expect(self, answer: _Answer, doing: str) -> None:
         """The one place where an answer becomes an error."""

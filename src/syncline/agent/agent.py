@@ -384,7 +384,8 @@ class Agent:
     def _become(self, state: AgentState, reason: str) -> None:
         if (state, reason) == (self._state, self._reason):
             return
-        if state is not self._state:
+        if state is not self._state or reason:
+            # A new reason alone is told, too: an agent that never gets past STARTING would else say nothing.
             self._events.state_changed(self._state, state, reason)
         self._state, self._reason = state, reason
         self._save_condition()

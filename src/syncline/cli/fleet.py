@@ -143,7 +143,8 @@ def _is_silent(agent: AgentStatus, now_us: int) -> bool:
 
 
 def _lag(agent: AgentStatus) -> int | None:
-    lags = [partition.lag for partition in agent.partitions]
+    """Offsets still to be folded; None where that is not known, as for an agent that has opened no partition yet."""
+    lags = [partition.lag for partition in agent.partitions] or [None]
     known = [lag for lag in lags if lag is not None]
     return sum(known) if len(known) == len(lags) else None
 

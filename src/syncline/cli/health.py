@@ -24,7 +24,7 @@ from syncline.ports.log import Log, TopicSpec
 from syncline.ports.registry import Registry
 from syncline.settings import ConnectionSettings
 from syncline.version import __version__
-from syncline.wire.topics import DEAD_LETTER_CONFIG, Topics, dead_letters, feature_config
+from syncline.wire.topics import DEAD_LETTER_CONFIG, Topics, dead_letters, feature_config, prefix_of
 
 _NEEDED = ("confluent-kafka", "fastavro", "numpy", "xxhash", "pydantic")
 _OF_AGENT = ("lmdb", "pyarrow", "pyruhvro")
@@ -213,8 +213,8 @@ def _partitions_said(picture: Picture, topic: str) -> int:
     for versions in picture.views.values():
         for recorded in versions.values():
             if recorded.payload.topic == topic:
-                prefix = topic.partition(".features.")[0]
-                return contract_from_document(json.loads(recorded.payload.contract), prefix=prefix).partitions
+                contract = recorded.payload.contract
+                return contract_from_document(json.loads(contract), prefix=prefix_of(topic)).partitions
     raise AssertionError(f"{topic} is asked for without having been found")
 
 

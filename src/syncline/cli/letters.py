@@ -25,6 +25,7 @@ def open_catalog(settings: ConnectionSettings) -> tuple[Log, Picture]:
         TopicMissing: nothing has been applied to this cluster yet.
     """
     log = wiring.open_log(settings)
+    log.cluster_id()  # asks for less long: whoever looks here while no broker answers is told soon
     topic = Topics(settings.prefix).catalog
     if log.describe_topic(topic, _TIMEOUT_S) is None:
         raise TopicMissing(

@@ -151,7 +151,7 @@ class Demo:
         topic = self._topics.features("airport_delay", 1)
         writer = self._cluster.log.writer(client_id="a-foreign-producer")
         broken = {
-            "no key": (None, b"\x00\x00\x00\x00\x01"),
+            "no key": (None, b"{}"),
             "another framing": (b"EWR", b'{"airport": "EWR"}'),
             "a delete without its event time": (b"EWR", None),
         }

@@ -10,6 +10,7 @@ from syncline.contracts.document import contract_from_document
 from syncline.contracts.rows import compile_rows
 from syncline.errors import WireError
 from syncline.reader.entity import EntityKeys
+from syncline.wire.topics import prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,9 +27,7 @@ class ServedContract:
     """A contract with its check: what all aliases of one view version share."""
 
     def __init__(self, text: str, *, topic: str) -> None:
-        self.contract: Contract = contract_from_document(
-            json.loads(text), prefix=topic.split(".features.", 1)[0]
-        )
+        self.contract: Contract = contract_from_document(json.loads(text), prefix=prefix_of(topic))
         self.check: RowCheck = compile_rows(self.contract)
 
 

@@ -11,6 +11,7 @@ from syncline.contracts.decode import Decoder
 from syncline.contracts.document import contract_from_document
 from syncline.contracts.model import Contract, OnViolation
 from syncline.contracts.rows import RowCheck, compile_rows
+from syncline.wire.topics import prefix_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ViewSchema:
     @classmethod
     def compile(cls, *, schema_id: int, contract_json: str, avro_schema: str, topic: str) -> ViewSchema:
         """The schema as the catalog's record gives it; `topic` is where its records stand."""
-        contract = contract_from_document(json.loads(contract_json), prefix=topic.split(".features.", 1)[0])
+        contract = contract_from_document(json.loads(contract_json), prefix=prefix_of(topic))
         return cls(
             schema_id, contract, Decoder(avro_schema), compile_columns(contract), compile_rows(contract)
         )

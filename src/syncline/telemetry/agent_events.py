@@ -5,6 +5,8 @@ Call sites only announce. Counts are kept here too, for the agent's reports. No 
 
 from __future__ import annotations
 
+import re
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,11 @@ from syncline.telemetry.logging import logger
 
 if TYPE_CHECKING:
     from syncline.wire.dead_letters import Reason
+
+REPEAT_S = 10.0
+"""How long nothing is said again that was just said of the log."""
+_DIGITS = re.compile(r"\d+")
+_GISTS_MAX = 100
 
 
 class AgentEvents:
@@ -24,13 +31,22 @@ class AgentEvents:
         self.late_updates_skipped: Counter[str] = Counter()
         self.violations: Counter[tuple[str, str, str]] = Counter()
         """(view version, feature, rule) → count."""
+        self._quiet_until_s: dict[str, float] = {}
 
     def state_changed(self, before: str, after: str, reason: str) -> None:
-        """The agent went from one state to another."""
+        """The agent went from one state to another, or is in the same one for another reason."""
         self._log.info("agent_state_changed", before=before, after=after, reason=reason)
 
     def log_unavailable(self, message: str) -> None:
-        """Kafka cannot be reached; the agent keeps trying."""
+        """Kafka cannot be reached; the agent keeps trying. A client says so many times a second: repeats are few."""
+        now_s = time.monotonic()
+        # Times and attempts differ from one saying to the next.
+        gist = _DIGITS.sub("", message)
+        if now_s < self._quiet_until_s.get(gist, now_s):
+            return
+        if len(self._quiet_until_s) >= _GISTS_MAX:
+            self._quiet_until_s.clear()
+        self._quiet_until_s[gist] = now_s + REPEAT_S
         self._log.warning("log_unavailable", message=message)
 
     def release_active(self, bundle: str, release: int, epoch: int) -> None:

@@ -22,7 +22,7 @@ def configure_logging(level: str = "info") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if terminal:
-        processors.append(structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ))
+        processors.append(structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR")))
     else:
         processors += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(

@@ -36,6 +36,11 @@ class Topics:
         return f"{self.prefix}.features.{view}.v{major}"
 
 
+def prefix_of(feature_topic: str) -> str:
+    """The prefix that `Topics.features` was under: no view's name has a dot, and a prefix may have many."""
+    return feature_topic.rpartition(".features.")[0]
+
+
 def dead_letters(topic: str) -> str:
     """The dead letter topic of a feature topic."""
     return f"{topic}.dlq"
