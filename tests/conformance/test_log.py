@@ -458,6 +458,22 @@ def test_watermarks(subject: Subject, reader: LogReader) -> None:
         reader.watermarks(subject.prefix + "missing", 0)
 
 
+def test_the_end_is_seen_while_it_is_far_away(subject: Subject, reader: LogReader) -> None:
+    """A reader that is behind knows the end from its polls, without asking: that is its lag."""
+    topic = subject.topic()
+    write(subject.log, topic, numbered(50))
+
+    before = reader.end_seen(topic, 0)
+    reader.assign([(topic, 0, 0)])
+    rows = 0
+    while rows == 0:
+        rows = len(reader.poll(5, 1_000_000, 1.0))
+
+    assert before is None
+    assert rows == 5
+    assert reader.end_seen(topic, 0) == 50
+
+
 def test_a_poll_never_brings_more_rows_than_allowed(subject: Subject, reader: LogReader) -> None:
     """P10: no batch is larger than `max_rows`, and none of the rows is lost by the limit."""
     topic = subject.topic(2)

@@ -81,6 +81,7 @@ class Agent:
             stopped=stopped,
             wait=wait,
             on_trouble=self._hold,
+            on_turn=self._report_if_due,
         )
         self._serving: Serving | None = None
         self._folded_to = -1
@@ -422,6 +423,7 @@ class Agent:
         """Status to the reports topic, offsets to the lag tools: best effort, the store knows better."""
         self._report_due_s = self._ports.clock.monotonic_s() + self._settings.report_interval_s
         self._save_condition()
+        self._look_at_ends()
         try:
             self._writer.append(
                 self._topics.reports, key=self.name.encode(), value=encode_agent_status(self.status())
@@ -431,6 +433,16 @@ class Agent:
         self._writer.poll(0.0)
         if self._reader is not None:
             self._reader.commit({place: cursor.state.next_offset for place, cursor in self._cursors.items()})
+
+
+    def _look_at_ends(self) -> None:
+        # An agent that is behind meets no end of a partition, and its lag is asked for most of all then.
+        if self._reader is None:
+            return
+        for place, cursor in self._cursors.items():
+            end = self._reader.end_seen(*place)
+            if end is not None and not cursor.held:
+                cursor.end_offset = end
 
 
 def _topics(serving: Serving) -> dict[tuple[str, int], str]:

@@ -42,8 +42,12 @@ class Ingest:
         stopped: Callable[[], bool],
         wait: Callable[[float], object],
         on_trouble: Callable[[str], None],
+        on_turn: Callable[[], None],
     ) -> None:
-        """`on_trouble` hears, again and again, why nothing can be committed while that lasts."""
+        """`on_trouble` hears, again and again, why nothing can be committed while that lasts.
+
+        `on_turn` is called at each marker: a batch full of them takes long.
+        """
         self._store = store
         self._office = office
         self._events = events
@@ -51,6 +55,7 @@ class Ingest:
         self._stopped = stopped
         self._wait = wait
         self._on_trouble = on_trouble
+        self._on_turn = on_turn
         self.trouble = ""
         """Why nothing can be committed at the moment; empty when all is well."""
 
@@ -85,6 +90,10 @@ class Ingest:
                     return held
                 if len(rest):
                     pending.append((each.cursor, rest))
+            if pending:
+                self._on_turn()
+                if self._stopped():
+                    return held
         return held
 
     def _judge_all(

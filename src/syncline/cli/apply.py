@@ -17,9 +17,7 @@ from syncline.settings import ConnectionSettings
     "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
 )
 @click.option("--reason", help="Why; kept in the catalog. [the folder and its git commit]")
-@click.option(
-    "--yes", "--auto-approve", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway."
-)
+@click.option("--yes", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway.")
 @connection_settings
 @output_option
 def apply(

@@ -153,8 +153,8 @@ def load_yaml_documents(text: str, *, file: str) -> list[Located]:
         builder = _Builder(file)
         data = builder.build(node, ())
         if not builder.problems and not isinstance(data, dict):
-            what = type(data).__name__
-            builder.refuse(node, (), "mapping", f"the document is a {what}", "Begin with `name: value` lines")
+            what = "empty" if data is None else f"a {type(data).__name__}"
+            builder.refuse(node, (), "mapping", f"the document is {what}", "Begin with `name: value` lines")
         problems += builder.problems
         documents.append(Located(data, file, builder.lines))
     if problems:

@@ -88,6 +88,9 @@ class _Checking:
             releases = self._picture.releases.get(bundle.name, ()) if self._picture is not None else ()
             is_new = not releases or releases[-1].payload.views != content
             self.bundles[bundle.name] = ResolvedBundle(bundle, content, len(releases) + is_new, is_new)
+        else:
+            # It is here, and a note says what only the catalog can tell: of who reads it nothing can be said, either.
+            self._broken.add(f"bundle {bundle.name}")
 
     def subscription(self, subscription: Subscription) -> None:
         views = self._views_of(subscription)

@@ -123,6 +123,10 @@ class LogReader(Protocol):
         """
         ...
 
+    def end_seen(self, topic: str, partition: int) -> int | None:
+        """The next offset to be written, as the broker's last answer to a poll said; None before one. Asks nobody."""
+        ...
+
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Publish next offsets under the reader's group id, for lag tools only; best effort, does not wait."""
         ...

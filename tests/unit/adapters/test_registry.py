@@ -31,6 +31,8 @@ def answering(*answers, requests=None, headers=()):
             self.end_headers()
             self.wfile.write(body)
 
+        do_POST = do_GET
+
         def log_message(self, *_):
             pass
 
@@ -168,3 +170,13 @@ def test_refuses_a_url(url, auth, reason):
         ConfluentRegistry(url, basic_auth=auth)
 
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("schema_id", [b"-5", b"4294967296", b"true", b'"7"'])
+def test_an_id_that_no_record_can_carry_is_refused(schema_id):
+    """What a registry answers goes into the catalog for ever: garbage must not."""
+    with answering((200, b'{"id": ' + schema_id + b"}")) as url:
+        registry = ConfluentRegistry(url, timeout_s=2.0)
+
+        with pytest.raises(RegistryError, match="id"):
+            registry.lookup("t-value", "{}")

@@ -96,6 +96,15 @@ class KafkaReader:
         first, following = found
         return first, following
 
+    def end_seen(self, topic: str, partition: int) -> int | None:
+        """See `LogReader.end_seen`."""
+        self._usable()
+        try:
+            found = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+        except KafkaException:
+            return None
+        return found[1] if found is not None and found[1] >= 0 else None
+
     def commit(self, positions: Mapping[port.TopicPartition, int]) -> None:
         """See `LogReader.commit`. What goes wrong comes as an event of a later poll.
 

@@ -218,6 +218,12 @@ class MemoryReader:
             held = self._log._partition(topic, partition)  # noqa: SLF001
             return held.first, held.following
 
+    def end_seen(self, topic: str, partition: int) -> int | None:
+        """See `LogReader.end_seen`."""
+        if not self._log.available or (topic, partition) not in self._next:
+            return None
+        return self.watermarks(topic, partition)[1]
+
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See `LogReader.commit`."""
         if self._group is None:

@@ -1,0 +1,140 @@
+"""What users build on. A change here is deliberate, and stands in the changelog."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import click
+import pytest
+
+import syncline
+from syncline import errors
+from syncline.cli.main import COMMANDS, cli
+from syncline.reader import ModelInput, ModelInputs, Status
+from syncline.settings import AgentSettings, ConnectionSettings, PublisherSettings
+
+
+def public_names(kind: type) -> list[str]:
+    """The names of a class that do not begin with an underscore, sorted."""
+    return sorted(name for name in dir(kind) if not name.startswith("_"))
+
+
+def parameters(function: object) -> list[str]:
+    """The names of a function's parameters, without self."""
+    assert callable(function)
+    return [name for name in inspect.signature(function).parameters if name != "self"]
+
+
+def test_the_package_offers_two_roles() -> None:
+    """`from syncline import …` gives a publisher, a reader and the version."""
+    assert syncline.__all__ == ["FeatureReader", "Publisher", "__version__"]
+
+
+def test_the_publishers_methods() -> None:
+    """Methods and parameters of Publisher and of what `view` gives."""
+    from syncline.publisher import Delivery, ViewPublisher
+
+    assert public_names(syncline.Publisher) == ["close", "flush", "from_env", "stats", "view"]
+    assert parameters(syncline.Publisher.view) == ["reference", "timeout_s"]
+    assert public_names(ViewPublisher) == ["delete", "publish", "publish_many"]
+    assert parameters(ViewPublisher.publish) == ["keys", "features", "event_time", "on_outcome"]
+    assert parameters(ViewPublisher.publish_many) == ["rows", "on_outcome"]
+    assert parameters(ViewPublisher.delete) == ["keys", "event_time", "on_outcome"]
+    assert {"acknowledged", "failed", "unknown", "queued", "dead_lettered", "outcome", "result"} <= set(
+        public_names(Delivery)
+    )
+
+
+def test_the_readers_methods() -> None:
+    """Methods and parameters of FeatureReader, and what a model input says."""
+    assert public_names(syncline.FeatureReader) == [
+        "close",
+        "condition",
+        "get",
+        "get_many",
+        "join_keys",
+        "serving",
+    ]
+    asked = ["bundle", "keys", "features", "full_feature_names", "allow_not_ready"]
+    assert parameters(syncline.FeatureReader.get) == asked
+    assert parameters(syncline.FeatureReader.get_many) == asked
+    assert {"values", "statuses", "ages", "release", "cut", "epoch", "sources", "event_times"} <= set(
+        public_names(ModelInput)
+    )
+    assert {"to_arrow", "to_pandas", "to_dict", "statuses", "ages", "release", "cut"} <= set(
+        public_names(ModelInputs)
+    )
+    assert sorted(Status) == ["INVALID", "NOT_FOUND", "NULL_VALUE", "OUTSIDE_MAX_AGE", "PRESENT"]
+
+
+def test_every_error_stands_in_the_tree() -> None:
+    """The drawing in errors.py names every error class, and no other."""
+    drawn = errors.__doc__ or ""
+    classes = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.SynclineError)
+    }
+    names = {word for line in drawn.splitlines() for word in line.split() if word[:1].isupper()}
+
+    assert classes <= names
+    assert names & {name for name in names if name.endswith("Error")} <= classes
+
+
+def test_the_commands_and_their_options() -> None:
+    """Names of commands and options."""
+    found = {}
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        options = [option for one in command.params for option in one.opts if option.startswith("--")]
+        found[name] = sorted(set(options) - {"--bootstrap-servers", "--registry", "--prefix", "--output"})
+
+    assert found == {
+        "init": [],
+        "validate": [],
+        "plan": ["--detailed-exitcode"],
+        "apply": ["--actor", "--reason", "--yes"],
+        "agent": ["--instance", "--log-level", "--store", "--subscription"],
+        "get": ["--feature", "--store"],
+        "status": ["--all", "--consumer", "--partitions"],
+        "doctor": ["--store"],
+        "dlq": [],
+        "demo": [],
+    }
+
+
+def test_the_settings() -> None:
+    """Names of the settings, which are the names of the variables."""
+    connection = ["bootstrap_servers", "client", "prefix", "registry_url"]
+    assert sorted(ConnectionSettings.model_fields) == connection
+    assert sorted(set(PublisherSettings.model_fields) - set(connection)) == [
+        "busy_timeout_s",
+        "delivery_timeout_s",
+        "flush_timeout_s",
+        "heartbeat_interval_s",
+        "on_violation",
+        "publisher",
+        "tie_memory_keys",
+    ]
+    assert sorted(set(AgentSettings.model_fields) - set(connection)) == [
+        "batch_bytes",
+        "batch_rows",
+        "instance",
+        "poll_timeout_s",
+        "report_interval_s",
+        "stop_timeout_s",
+        "store",
+        "subscription",
+    ]
+
+
+@pytest.mark.parametrize("heavy", ["confluent_kafka", "pyarrow", "lmdb", "pandas", "pydantic", "numpy"])
+def test_importing_the_package_loads_nothing_heavy(heavy: str) -> None:
+    """`import syncline` costs a job nothing that it does not use."""
+    code = f"import syncline, sys; sys.exit({heavy!r} in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
