@@ -434,7 +434,6 @@ class Agent:
         if self._reader is not None:
             self._reader.commit({place: cursor.state.next_offset for place, cursor in self._cursors.items()})
 
-
     def _look_at_ends(self) -> None:
         # An agent that is behind meets no end of a partition, and its lag is asked for most of all then.
         if self._reader is None:

@@ -13,7 +13,8 @@ from syncline.ports.log import Batch, Slice, TopicPartition
 from syncline.ports.store import Store, StoreSnapshot
 from syncline.state.join import collectable_before_us, join, note_marker, step_over_marker, winners
 from syncline.state.partition import PartitionWrite
-from syncline.state.verdict import Rows, Verdict, judge
+from syncline.state.rows import Rows
+from syncline.state.verdict import Verdict, judge
 from syncline.state.view_schema import ViewSchema
 from syncline.telemetry.agent_events import AgentEvents
 from syncline.wire.dead_letters import DeadLetter
@@ -153,7 +154,7 @@ class Ingest:
         if not self._store_all([write]):
             return None
         cursor.state = write.state
-        return _tail(rows, row + 1)
+        return rows.after(row + 1)
 
     def _commit(self, folded: list[_Folded]) -> bool:
         """Dead letters first, then the store; False if the agent was stopped before all of it was done."""
@@ -229,15 +230,4 @@ def _rows(batch: Batch, cut: Slice, cursor: Cursor) -> Rows:
         keys=batch.keys[start:end],
         values=batch.values[start:end],
         headers={row - start: headers for row, headers in batch.headers.items() if start <= row < end},
-    )
-
-
-def _tail(rows: Rows, start: int) -> Rows:
-    return Rows(
-        partition=rows.partition,
-        offsets=rows.offsets[start:],
-        timestamps_ms=rows.timestamps_ms[start:],
-        keys=rows.keys[start:],
-        values=rows.values[start:],
-        headers={row - start: headers for row, headers in rows.headers.items() if row >= start},
     )

@@ -31,7 +31,8 @@ def answering(*answers, requests=None, headers=()):
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        def do_POST(self):
+            self.do_GET()
 
         def log_message(self, *_):
             pass

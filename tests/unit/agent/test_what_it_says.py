@@ -98,5 +98,6 @@ def test_told_to_stop_among_markers_it_stops() -> None:
     host.agent.run()
     assert host.committed()[TOPIC, 0].next_offset == 3
 
+    host.store.commit = commit
     host.start()
     assert host.settle().partitions[0].next_offset == 50

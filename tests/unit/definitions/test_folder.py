@@ -404,8 +404,9 @@ def test_a_name_stated_twice_names_the_other_place(tmp_path):
 
 def test_what_only_the_catalog_can_tell_is_a_note(tmp_path):
     """A view or bundle of another team's folder is no fault of this one."""
-    definitions = read_folder(write(tmp_path, {BUNDLE_FILE: BUNDLE}))
+    definitions = read_folder(write(tmp_path, {BUNDLE_FILE: BUNDLE, SUBSCRIPTION_FILE: SUBSCRIPTION}))
 
+    # The bundle that the subscription names is here, so nothing is said of it.
     assert definitions.notes == (
         "flight_inputs: airport_delay@1 is not in this folder; plan looks for it in the catalog",
         "flight_inputs: airport_delay@1 is not in this folder; plan looks for it in the catalog",

@@ -12,7 +12,7 @@ from syncline.contracts.avro import avro_text, contract_hash
 from syncline.contracts.document import contract_from_document
 from syncline.contracts.encode import Encoder
 from syncline.contracts.model import Contract
-from syncline.state.verdict import Rows
+from syncline.state.rows import Rows
 from syncline.state.view_schema import ViewMajor, ViewSchema
 from syncline.wire.framing import prefix as framing
 from syncline.wire.headers import encode_time

@@ -1,0 +1,261 @@
+"""What is found out about the rows of one slice: faults, observed violations, and the columns to be folded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from syncline.contracts.model import OnViolation
+from syncline.errors import Violation, WireError
+from syncline.state.join import Updates
+from syncline.state.rows import RecordKind, Rows, filled
+from syncline.state.view_schema import ViewMajor, ViewSchema
+from syncline.wire.dead_letters import Reason
+from syncline.wire.framing import PREFIX_BYTES, unframe
+from syncline.wire.headers import EVENT_TIME, decode_time, last
+from syncline.wire.keys import KEY_BYTES_MAX, decode_key, partitions_for
+
+
+class Court:
+    """The columns that grow while one slice is judged. A row with a fault is not folded.
+
+    `faults`: row → why it goes to the dead letters. `observed`: (row, violation) that the contract lets pass.
+    """
+
+    def __init__(self, rows: Rows, major: ViewMajor) -> None:
+        self._rows = rows
+        self._major = major
+        count = len(rows)
+        self.faults: dict[int, Reason] = {}
+        self.observed: list[tuple[int, Violation]] = []
+        self._times = np.zeros(count, np.int64)
+        self._timed = np.zeros(count, np.bool_)
+        self._deleted = np.zeros(count, np.bool_)
+        self._schema_ids = np.zeros(count, np.int64)
+        self._payloads: list[bytes] = [b""] * count
+        self._unique: list[bytes] = []
+        self._codes = np.zeros(count, np.int32)
+        self._entities: list[list[str | int] | None] = []
+        self._schemas: dict[int, ViewSchema] = {}
+
+    def _fault(
+        self, row: int, stage: str, violations: Sequence[Violation], schema: ViewSchema | None
+    ) -> None:
+        """The first fault of a row stands; what is found wrong later is added to its message."""
+        message = "; ".join(str(violation) for violation in violations)
+        standing = self.faults.get(row)
+        if standing is not None:
+            self.faults[row] = replace(standing, message=f"{standing.message}; {message}")
+            return
+        contract = schema.contract if schema else None
+        self.faults[row] = Reason(
+            rule=violations[0].rule,
+            feature=violations[0].feature,
+            message=message,
+            stage=stage,
+            view_version=contract.reference if contract else f"{self._major.view}@{self._major.major}",
+            schema_id=schema.schema_id if schema else None,
+        )
+
+    def judge_keys(self, kinds: npt.NDArray[np.int8]) -> None:
+        """Null, empty, oversized and malformed keys; and rows that stand in another partition than their key's."""
+        keys = filled(self._rows.keys)
+        self._unique = list(dict.fromkeys(keys))
+        number_of = {key: code for code, key in enumerate(self._unique)}
+        self._codes = np.fromiter(map(number_of.__getitem__, keys), np.int32, len(keys))
+        self._entities = [decode_key(key, self._major.integer_keys) for key in self._unique]
+        homes = partitions_for(self._unique, self._major.partitions)
+        wrong = np.fromiter([entity is None for entity in self._entities], np.bool_, len(self._unique)) | (
+            homes != self._rows.partition
+        )
+        if not wrong.any():
+            return
+        for row in np.flatnonzero(wrong[self._codes] & (kinds != RecordKind.CONTROL)).tolist():
+            code = int(self._codes[row])
+            violation = _key_violation(self._rows.keys[row], self._entities[code])
+            if violation is None:
+                violation = Violation(
+                    "",
+                    "partition",
+                    f"in partition {homes[code]} of {self._major.partitions}, where its key belongs",
+                    f"the record in partition {self._rows.partition}",
+                )
+            self._fault(int(row), "KEY", [violation], None)
+
+    def judge_deletes(self, deletes: npt.NDArray[np.int64]) -> None:
+        """A delete states its event time in a header."""
+        for row in deletes.tolist():
+            self._deleted[row] = True
+            try:
+                self._times[row] = decode_time(last(self._rows.headers.get(row, ()), EVENT_TIME))
+                self._timed[row] = True
+            except WireError as error:
+                violation = Violation("", "event_time", "an RFC 3339 time in ce_time", str(error))
+                self._fault(row, "HEADERS", [violation], None)
+
+    def judge_values(
+        self,
+        values: npt.NDArray[np.int64],
+        ids: npt.NDArray[np.int64],
+        schemas: Mapping[int, ViewSchema],
+    ) -> dict[int, tuple[int, int]]:
+        """Framing, decoding and the contract's own rules: one decode and one check per schema id."""
+        checked = {}
+        for schema_id in np.unique(ids[values]):
+            rows = values[ids[values] == schema_id]
+            if schema_id < 0:
+                for row in rows.tolist():
+                    self._fault(row, "FRAMING", [_framing_violation(self._rows.values[row] or b"")], None)
+                continue
+            schema = schemas[int(schema_id)]
+            if schema.contract.topic != self._major.topic:
+                limit = f"of {self._major.view}@{self._major.major}"
+                violation = Violation(
+                    "", "schema", limit, f"schema id {schema_id} of {schema.contract.reference}"
+                )
+                for row in rows:
+                    self._fault(int(row), "FRAMING", [violation], None)
+                continue
+            checked[int(schema_id)] = self._judge_schema(schema, rows)
+        return checked
+
+    def _judge_schema(self, schema: ViewSchema, rows: npt.NDArray[np.int64]) -> tuple[int, int]:
+        # Every one of these rows has a value: its framing was read.
+        framed = cast("Sequence[bytes]", self._rows.values)
+        if len(rows) == len(framed):
+            payloads = [value[PREFIX_BYTES:] for value in framed]
+            self._payloads = payloads
+        else:
+            payloads = [framed[row][PREFIX_BYTES:] for row in rows.tolist()]
+            for row, payload in zip(rows.tolist(), payloads, strict=True):
+                self._payloads[row] = payload
+        self._schema_ids[rows] = schema.schema_id
+        self._schemas[schema.schema_id] = schema
+        decoded = schema.decoder.decode(payloads)
+        for place, why in decoded.bad:
+            violation = Violation("", "decode", "Avro of its schema", why)
+            self._fault(int(rows[place]), "DECODE", [violation], schema)
+        good = rows[decoded.good]
+        batch = decoded.batch
+        times = pc.cast(batch.column(schema.contract.event_time), pa.int64())
+        self._times[good] = times.to_numpy(zero_copy_only=False)
+        self._timed[good] = True
+        self._judge_entity(schema, batch, good)
+        passed = schema.check_columns(batch)
+        for failed in np.flatnonzero(~passed).tolist():
+            self._judge_row(schema, batch, failed, int(good[failed]))
+        return int(passed.sum()), len(rows) - int(passed.sum())
+
+    def _judge_entity(self, schema: ViewSchema, batch: pa.RecordBatch, good: npt.NDArray[np.int64]) -> None:
+        """The record's join keys must be those of its Kafka key: one key, one entity, one cell."""
+        codes = self._codes[good]
+        differs = np.zeros(len(good), np.bool_)
+        for place, key in enumerate(schema.contract.keys):
+            column = batch.column(key.name)
+            named = pa.array([entity[place] if entity else None for entity in self._entities], column.type)
+            same = pc.equal(column, named.take(pa.array(codes))).fill_null(fill_value=False)
+            differs |= ~same.to_numpy(zero_copy_only=False)
+        for position in np.flatnonzero(differs):
+            row = int(good[position])
+            if row not in self.faults:
+                names = ", ".join(self._major.key_names)
+                violation = Violation("", "key", f"the entity that its {names} name", "the record key")
+                self._fault(row, "KEY", [violation], schema)
+
+    def _judge_row(self, schema: ViewSchema, batch: pa.RecordBatch, place: int, row: int) -> None:
+        """The slow lane: which rules this row breaks."""
+        # The event time as a number: Python's datetime cannot hold all that Avro's timestamp can.
+        names = [name for name in batch.schema.names if name != schema.contract.event_time]
+        record = batch.slice(place, 1).select(names).to_pylist()[0]
+        record[schema.contract.event_time] = int(self._times[row])
+        violations = schema.check_row(record)
+        if not violations:
+            raise AssertionError(f"{schema.contract.reference}: both forms of the check must agree")
+        of_features = all(schema.contract.feature(violation.feature) for violation in violations)
+        if schema.contract.on_violation is OnViolation.OBSERVE and of_features:
+            self.observed.extend((row, violation) for violation in violations)
+        else:
+            self._fault(row, "CONTRACT", violations, schema)
+
+    def judge_times(self, t_of_row: npt.NDArray[np.int64]) -> None:
+        """Too far ahead of the record's own timestamp, or too late for the partition; deletes too."""
+        ahead = self._times > self._rows.timestamps_ms * 1_000 + self._major.max_ahead_us
+        late = np.zeros(len(self._times), np.bool_)
+        if self._major.late_arrival_us is not None:
+            late = self._times < t_of_row * 1_000 - self._major.late_arrival_us
+        for row in np.flatnonzero(self._timed & (ahead | late)):
+            if ahead[row]:
+                limit = f"<= record timestamp + {self._major.max_ahead_us / 1e6:g} s"
+                by = self._times[row] / 1e6 - self._rows.timestamps_ms[row] / 1e3
+                violation = Violation(
+                    "event_time", "ahead", limit, f"{by:.3f} s after the record's timestamp"
+                )
+            else:
+                limit = f">= T - {(self._major.late_arrival_us or 0) / 1e6:g} s"
+                by = t_of_row[row] / 1e3 - self._times[row] / 1e6
+                violation = Violation("event_time", "late", limit, f"{by:.3f} s before T")
+            self._fault(int(row), "TIME", [violation], self._schemas.get(int(self._schema_ids[row])))
+
+    def name_schemas(self) -> None:
+        """A fault that was found before the value was looked at is under the value's own contract all the same."""
+        for row, reason in self.faults.items():
+            schema = self._schemas.get(int(self._schema_ids[row]))
+            if schema is not None and reason.schema_id is None:
+                named = replace(reason, view_version=schema.contract.reference, schema_id=schema.schema_id)
+                self.faults[row] = named
+
+    def first_halt(self) -> tuple[int, Reason] | None:
+        """The first row whose contract wants the view stopped, if any.
+
+        `observe` covers feature rules only: whatever is a fault here is dead-lettered under it.
+        """
+        for row in sorted(self.faults):
+            schema = self._schemas.get(int(self._schema_ids[row]))
+            action = schema.contract.on_violation if schema else self._major.fault_action
+            if action is OnViolation.HALT:
+                return row, self.faults[row]
+        return None
+
+    def updates(self) -> Updates:
+        """The rows to be folded."""
+        keep = self._timed
+        if self.faults:
+            keep = keep.copy()
+            keep[list(self.faults)] = False
+        rows = np.flatnonzero(keep)
+        whole = len(rows) == len(self._payloads)
+        return Updates(
+            unique_keys=self._unique,
+            codes=self._codes[rows],
+            event_times_us=self._times[rows],
+            offsets=self._rows.offsets[rows],
+            deleted=self._deleted[rows],
+            schema_ids=self._schema_ids[rows],
+            payloads=self._payloads if whole else [self._payloads[row] for row in rows],
+        )
+
+
+def _key_violation(key: bytes | None, entity: list[str | int] | None) -> Violation | None:
+    if entity is not None:
+        return None
+    if not key:
+        return Violation(
+            "", "key", "a key: every update names its entity", "null" if key is None else "empty"
+        )
+    if len(key) > KEY_BYTES_MAX:
+        return Violation("", "key", f"at most {KEY_BYTES_MAX} bytes long", f"a key of {len(key)} bytes")
+    return Violation("", "key", "the join keys' canonical text", "the record key")
+
+
+def _framing_violation(value: bytes) -> Violation:
+    try:
+        unframe(value)
+    except WireError as error:
+        return Violation("", "framing", "Confluent's framing", str(error))
+    raise AssertionError("only values that cannot be unframed come here")
