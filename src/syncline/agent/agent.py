@@ -104,8 +104,12 @@ class Agent:
         try:
             while not self._stopped():
                 self.step()
-        except SynclineError as error:
-            self._become(AgentState.FAILED, str(error))
+        except Exception as error:
+            # A fault of ours is a failure like any other to those who look at the fleet.
+            said = str(error)
+            if not isinstance(error, SynclineError):
+                said = f"unexpected {type(error).__name__}: {said}"
+            self._become(AgentState.FAILED, said)
             self._report()
             raise
         else:
@@ -318,6 +322,8 @@ class Agent:
             for cursor in held:
                 self._events.held(*cursor.place, cursor.held)
             if held:
+                # While they are still assigned: a partition that is held is behind, and nothing tells its end later.
+                self._look_at_ends()
                 self._assign()
         folded_to = {(cut.topic, cut.partition): cut.next_offset for cut in batch.slices}
         for topic, partition, end in batch.eof:
@@ -440,7 +446,7 @@ class Agent:
             return
         for place, cursor in self._cursors.items():
             end = self._reader.end_seen(*place)
-            if end is not None and not cursor.held:
+            if end is not None:
                 cursor.end_offset = end
 
 

@@ -64,14 +64,17 @@ class RecordKind(IntEnum):
 
 
 def kinds_of(rows: Rows) -> npt.NDArray[np.int8]:
-    """The `RecordKind` of every row."""
+    """The `RecordKind` of every row up to the first marker; nothing beyond it is looked at before it is passed."""
     kinds = np.zeros(len(rows), np.int8)
     if None in rows.values:
         for row, value in enumerate(rows.values):
             if value is None:
                 key = rows.keys[row]
                 if key is not None and is_control(key, value):
-                    kinds[row] = RecordKind.MARKER if is_marker(key) else RecordKind.CONTROL
+                    if is_marker(key):
+                        kinds[row] = RecordKind.MARKER
+                        break
+                    kinds[row] = RecordKind.CONTROL
                 else:
                     kinds[row] = RecordKind.DELETE
     return kinds

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from syncline.state import rows
 from syncline.telemetry import agent_events
 from syncline.telemetry.agent_events import AgentEvents
+from syncline.wire.control import is_marker
 from tests.unit.agent.world import Cluster, Host, many, registration, release
 from tests.unit.state.world import NOW_MS, Version, marker
 
@@ -101,3 +103,49 @@ def test_told_to_stop_among_markers_it_stops() -> None:
     host.store.commit = commit
     host.start()
     assert host.settle().partitions[0].next_offset == 50
+
+
+def test_the_lag_of_a_partition_that_is_held_is_told() -> None:
+    """P6: records wait behind the one that holds the partition, and the report counts them."""
+    unknown = Version.make(4711, version="1.7.0")
+    cluster = Cluster.ready(VIEW)
+    host = Host(cluster)
+    host.settle()
+    cluster.put(TOPIC, [*many(unknown, ["EWR"], 3), *many(VIEW, ["JFK"], 2)])
+    host.settle()
+    cluster.clock.advance(seconds=6)
+
+    host.agent.step()
+
+    (partition,) = cluster.reports()[-1].partitions
+    assert "4711" in partition.held
+    assert partition.lag == 5
+
+
+def test_a_fault_of_ours_is_reported_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P6: an agent that dies of an error nobody foresaw says FAILED to the fleet and to its readers."""
+    cluster = Cluster.ready(VIEW)
+    host = Host(cluster)
+    host.settle()
+
+    def stumble() -> int:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(host.agent, "step", stumble)
+    with pytest.raises(ZeroDivisionError):
+        host.agent.run()
+
+    assert cluster.reports()[-1].state == "FAILED"
+    assert host.condition().reason == "unexpected ZeroDivisionError: by zero"
+
+
+def test_rows_behind_a_marker_are_left_alone_until_it_is_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P10: a partition full of markers costs a look at each, not a look at all of them for each."""
+    looked = []
+    monkeypatch.setattr(rows, "is_marker", lambda key: looked.append(key) or is_marker(key))
+    cluster = Cluster.ready(VIEW)
+    cluster.put(TOPIC, [marker(number, ms=NOW_MS) for number in range(50)])
+
+    Host(cluster).settle()
+
+    assert len(looked) == 50

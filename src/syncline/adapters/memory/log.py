@@ -220,9 +220,12 @@ class MemoryReader:
 
     def end_seen(self, topic: str, partition: int) -> int | None:
         """See `LogReader.end_seen`."""
-        if not self._log.available or (topic, partition) not in self._next:
+        if (topic, partition) not in self._next:
             return None
-        return self.watermarks(topic, partition)[1]
+        try:
+            return self.watermarks(topic, partition)[1]
+        except (LogUnavailable, TopicMissing):
+            return None
 
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """See `LogReader.commit`."""
