@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog.fold import Picture
+from syncline.errors import CatalogError, DefinitionError, WireError
 from syncline.state.view_schema import ViewMajor, ViewSchema
 
 
@@ -33,16 +34,26 @@ class SchemaBook(Mapping[int, ViewSchema]):
         return ViewMajor.of([self[payload.schema_id].contract for payload in versions])
 
     def __getitem__(self, schema_id: int) -> ViewSchema:
-        """The compiled schema."""
+        """The compiled schema.
+
+        Raises:
+            CatalogError: its contract or schema is none that this program can use.
+        """
         compiled = self._compiled.get(schema_id)
         if compiled is None:
             payload = self._registered[schema_id]
-            compiled = ViewSchema.compile(
-                schema_id=schema_id,
-                contract_json=payload.contract,
-                avro_schema=payload.avro_schema,
-                topic=payload.topic,
-            )
+            try:
+                compiled = ViewSchema.compile(
+                    schema_id=schema_id,
+                    contract_json=payload.contract,
+                    avro_schema=payload.avro_schema,
+                    topic=payload.topic,
+                )
+            except (DefinitionError, WireError, ValueError) as error:
+                raise CatalogError(
+                    f"{payload.view}@{payload.version} (schema id {schema_id}) stands in the catalog with a contract "
+                    f"that this Syncline cannot use: {error}. It was written by another tool, or by a newer Syncline"
+                ) from error
             self._compiled[schema_id] = compiled
         return compiled
 

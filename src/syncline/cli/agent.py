@@ -21,16 +21,21 @@ if TYPE_CHECKING:
     "--subscription",
     required=True,
     envvar="SYNCLINE_SUBSCRIPTION",
+    show_envvar=True,
     help="The subscription's name, or a YAML file that holds it.",
 )
 @click.option(
     "--store",
     required=True,
     envvar="SYNCLINE_STORE",
+    show_envvar=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder of the store; made if it is not there.",
 )
-@click.option("--instance", help="Which replica this is: stable over restarts. [default: the host's name]")
+@click.option(
+    "--instance",
+    help="Which replica this is: stable over restarts. [SYNCLINE_INSTANCE; default: the host's name]",
+)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @connection_settings
 def agent(
@@ -73,11 +78,16 @@ def consumer_name(subscription: str) -> str:
     Raises:
         DefinitionError: the file is no valid definition, or holds not exactly one subscription.
     """
-    path = Path(subscription)
-    if path.suffix not in (".yaml", ".yml"):
-        return subscription
+    from syncline.definitions.fields import CONSUMER
     from syncline.definitions.folder import read_subscriptions
 
+    path = Path(subscription)
+    if path.suffix not in (".yaml", ".yml"):
+        if not CONSUMER.fullmatch(subscription):
+            message = "it is neither a subscription's name nor a YAML file"
+            remedy = "Name the subscription, or the file that holds it"
+            raise DefinitionError([Problem(repr(subscription), "", "no-subscription", message, remedy)])
+        return subscription
     found = read_subscriptions(path)
     if len(found) != 1:
         message = f"it holds {len(found)} subscriptions"

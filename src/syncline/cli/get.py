@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     "--store",
     required=True,
     envvar="SYNCLINE_STORE",
+    show_envvar=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder of an agent's store on this machine.",
 )

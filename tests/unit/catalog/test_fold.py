@@ -31,7 +31,15 @@ def view(name: str = "v", major: int = 1, minor: int = 0, **changed: object) -> 
     tag = f"{name}-{major}.{minor}"
     number = 1 + 100 * (ord(name[0]) - ord("a")) + 10 * major + minor
     whole = ViewVersionRegistered(
-        name, Version(major, minor), f"t-{name}-{major}", "{}", tag, number, tag, "o", date(2026, 1, 1)
+        name,
+        Version(major, minor),
+        f"t-{name}-{major}",
+        "{}",
+        f'{{"tag":"{tag}"}}',
+        number,
+        tag,
+        "o",
+        date(2026, 1, 1),
     )
     return replace(whole, **changed)
 
@@ -279,3 +287,22 @@ def test_in_any_interleaving_both_writers_know_what_counted(moves: list[tuple[bo
             last_change[name] = offset
     for name, offset in last_change.items():
         assert end.changed_at[f"view {name}"] == offset
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"contract": "{not json"},
+        {"contract": "[]"},
+        {"contract": "[" * 100_000},
+        {"avro_schema": "record"},
+        {"schema_id": -5},
+    ],
+    ids=["no JSON", "no object", "too deep", "no schema", "no id"],
+)
+def test_a_version_that_nobody_could_compile_is_void(broken: dict[str, object]) -> None:
+    """The catalog is for ever: what would stop every agent of the view must not count."""
+    picture = pictured((replace(view(), **broken), 0), (view(), 1))
+
+    assert voids(picture) == [0]
+    assert picture.version("v", Version(1, 0)) == view()
