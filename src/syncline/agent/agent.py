@@ -7,21 +7,22 @@ from dataclasses import dataclass, replace
 
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
-from syncline.agent.identity import META_IDENTITY, LogIdentity
+from syncline.agent.identity import LogIdentity
 from syncline.agent.ingest import Ingest
+from syncline.agent.opening import open_cursors, require_identity
 from syncline.agent.schema_book import SchemaBook
+from syncline.agent.standing import Standing
 from syncline.agent.states import AgentState
-from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving, serve
+from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.errors import LogUnavailable, StoreFull, SynclineError, TopicMismatch, TopicMissing
 from syncline.ports.log import EventKind, Log, LogEvent, LogReader, TopicPartition
 from syncline.ports.store import Store
 from syncline.settings import AgentSettings
-from syncline.state.partition import FOLD_VERSION, PartitionState
-from syncline.state.view_schema import ViewMajor
+from syncline.state.partition import FOLD_VERSION
 from syncline.telemetry.agent_events import AgentEvents
-from syncline.telemetry.reports import AgentStatus, PartitionStatus, encode_agent_status
+from syncline.telemetry.reports import AgentStatus, encode_agent_status
 from syncline.wire.topics import Topics
 
 RETRY_S = 1.0
@@ -66,6 +67,7 @@ class Agent:
         self._client_id = f"syncline-agent-{consumer}-{settings.instance}"
         self._topics = Topics(settings.prefix)
         self._events = AgentEvents(self.name)
+        self._standing = Standing(self.name, store=ports.store, clock=ports.clock, events=self._events)
         self._catalog = CatalogClient(
             ports.log, self._topics.catalog, clock=ports.clock, client_id=self._client_id
         )
@@ -85,13 +87,10 @@ class Agent:
         )
         self._serving: Serving | None = None
         self._folded_to = -1
-        self._state = AgentState.STARTING
-        self._reason = "the catalog is not folded yet"
         self._report_due_s = 0.0
         self._identity_due_s = 0.0
         with ports.store.snapshot() as snapshot:
-            condition, serving = snapshot.meta(META_AGENT), snapshot.meta(META_SERVING)
-        self._was_ready = condition is not None and AgentCondition.unpack(condition).ready
+            serving = snapshot.meta(META_SERVING)
         self._served_topics = set(_topics(Serving.unpack(serving)).values()) if serving else set()
         """The topics of what the store's readers are told to read."""
 
@@ -109,11 +108,11 @@ class Agent:
             said = str(error)
             if not isinstance(error, SynclineError):
                 said = f"unexpected {type(error).__name__}: {said}"
-            self._become(AgentState.FAILED, said)
+            self._standing.become(AgentState.FAILED, said)
             self._report()
             raise
         else:
-            self._become(AgentState.STOPPED, "asked to")
+            self._standing.become(AgentState.STOPPED, "asked to")
             self._report()
         finally:
             self.close()
@@ -131,11 +130,11 @@ class Agent:
         except LogUnavailable as error:
             self._events.log_unavailable(str(error))
             if self._reader is None:
-                self._become(AgentState.STARTING, str(error))
+                self._standing.become(AgentState.STARTING, str(error))
             self._wait(RETRY_S)
         except StoreFull as error:
             self._events.store_full(str(error))
-            self._become(AgentState.HOLDING, str(error))
+            self._standing.become(AgentState.HOLDING, str(error))
             self._wait(RETRY_S)
         self._report_if_due()
         return rows
@@ -147,8 +146,8 @@ class Agent:
             agent=self.name,
             consumer=self._consumer,
             reported_at_us=self._ports.clock.now_us(),
-            state=str(self._state),
-            reason=self._reason,
+            state=str(self._standing.state),
+            reason=self._standing.reason,
             bundle=serving.bundle if serving else "",
             release=serving.release if serving else None,
             epoch=serving.epoch if serving else None,
@@ -156,19 +155,7 @@ class Agent:
             fold_version=FOLD_VERSION,
             applied_rows=self._events.applied_rows,
             dead_letters=self._events.dead_letters,
-            partitions=tuple(
-                PartitionStatus(
-                    topic=cursor.major.topic,
-                    partition=cursor.partition,
-                    next_offset=cursor.state.next_offset,
-                    end_offset=cursor.end_offset,
-                    cells=cursor.state.cells,
-                    digest=cursor.state.digest.total,
-                    t_ms=cursor.state.t_ms,
-                    held=cursor.held,
-                )
-                for _, cursor in sorted(self._cursors.items())
-            ),
+            partitions=tuple(cursor.status() for _, cursor in sorted(self._cursors.items())),
         )
 
     def close(self) -> None:
@@ -176,7 +163,7 @@ class Agent:
         self._close_reader()
         self._catalog.close()
         self._writer.close(self._settings.stop_timeout_s / 3)
-        self._events.stopped(clean=self._state is not AgentState.FAILED)
+        self._events.stopped(clean=self._standing.state is not AgentState.FAILED)
 
     def _close_reader(self) -> None:
         if self._reader is not None:
@@ -189,7 +176,7 @@ class Agent:
         try:
             self._catalog.catch_up(ASK_S)
         except TopicMissing:
-            self._become(
+            self._standing.become(
                 AgentState.STARTING, f"{self._topics.catalog} does not exist yet: run `syncline apply`"
             )
             self._wait(RETRY_S)
@@ -199,51 +186,33 @@ class Agent:
             self._wait(RETRY_S)
             return
         views = _topics(self._serving)
-        described = self._require_identity(set(views.values()), ASK_S)
+        identity = self._require_identity(set(views.values()), ASK_S)
         self._cursors.clear()
         reader = self._ports.log.reader(client_id=self._client_id, group=self._client_id)
         try:
             for view, major in views:
-                self._open_cursors(reader, self._book.major(view, major), described)
+                opened = open_cursors(
+                    self._book.major(view, major),
+                    reader=reader,
+                    store=self._ports.store,
+                    identity=identity,
+                    timeout_s=ASK_S,
+                )
+                self._cursors.update({cursor.place: cursor for cursor in opened})
+            self._standing.trimmed = any(cursor.state.head_trimmed for cursor in self._cursors.values())
         except BaseException:
             reader.close()
             raise
         self._reader = reader
         self._assign()
-        self._become(AgentState.CATCHING_UP, "")
-
-    def _open_cursors(self, reader: LogReader, major: ViewMajor, described: LogIdentity) -> None:
-        _, there = described.topics[major.topic]
-        if there != major.partitions:
-            raise TopicMismatch(
-                f"topic {major.topic} has {there} partitions, its contract says {major.partitions}: keys would "
-                "stand in other partitions than their cells. A partition count changes only with a new MAJOR"
-            )
-        for partition in range(major.partitions):
-            with self._ports.store.snapshot() as snapshot:
-                state = snapshot.state(major.topic, partition)
-            first, end = reader.watermarks(major.topic, partition, ASK_S)
-            if state is None:
-                state = PartitionState(next_offset=first, head_trimmed=first > 0)
-            if not first <= state.next_offset <= end:
-                raise TopicMismatch(
-                    f"{major.topic} partition {partition} keeps offsets {first} to {end}, and the store stands at "
-                    f"{state.next_offset}: the log was truncated, or trimmed past it. Start this agent with an "
-                    "empty store folder"
-                )
-            self._cursors[major.topic, partition] = Cursor(major, partition, state, end, end_offset=end)
+        self._standing.become(AgentState.CATCHING_UP, "")
 
     def _require_identity(self, topics: set[str], timeout_s: float) -> LogIdentity:
         # The catalog too: made again, it would give schema ids another meaning.
-        now = LogIdentity.ask(self._ports.log, {*topics, self._topics.catalog}, timeout_s=timeout_s)
-        with self._ports.store.snapshot() as snapshot:
-            packed = snapshot.meta(META_IDENTITY)
-        if packed is not None:
-            now.require_same(LogIdentity.unpack(packed))
-        else:
-            self._ports.store.commit([], {META_IDENTITY: now.pack()})
-        self._identity_due_s = self._ports.clock.monotonic_s() + IDENTITY_CHECK_S
-        return now
+        ports, asked = self._ports, {*topics, self._topics.catalog}
+        identity = require_identity(ports.log, ports.store, asked, timeout_s=timeout_s)
+        self._identity_due_s = ports.clock.monotonic_s() + IDENTITY_CHECK_S
+        return identity
 
     def _check_identity(self) -> None:
         now_s = self._ports.clock.monotonic_s()
@@ -268,7 +237,9 @@ class Agent:
             if self._serving is not None and not self._assigned(self._serving):
                 # The consumer was declared anew, for a bundle with other topics: they are opened as at a start.
                 self._close_reader()
-                self._become(AgentState.STARTING, f"bundle {self._serving.bundle} has topics to be opened")
+                self._standing.become(
+                    AgentState.STARTING, f"bundle {self._serving.bundle} has topics to be opened"
+                )
 
     def _assigned(self, serving: Serving) -> bool:
         return set(_topics(serving).values()) <= {topic for topic, _ in self._cursors}
@@ -278,7 +249,7 @@ class Agent:
         self._book.learn(picture)
         declared = picture.subscriptions.get(self._consumer)
         if declared is None:
-            self._become(
+            self._standing.become(
                 AgentState.STARTING,
                 f"subscription {self._consumer} is not in the catalog: run `syncline apply`",
             )
@@ -291,8 +262,10 @@ class Agent:
         topics = set(_topics(serving).values())
         if not topics <= self._served_topics:
             # Values of topics that were never read are not those of the log.
-            self._was_ready = False
-        self._ports.store.commit([], {META_SERVING: serving.pack(), META_AGENT: self._condition().pack()})
+            self._standing.must_catch_up()
+        self._ports.store.commit(
+            [], {META_SERVING: serving.pack(), META_AGENT: self._standing.condition().pack()}
+        )
         self._served_topics = topics
         if self._serving is None:
             self._events.release_active(serving.bundle, serving.release, serving.epoch)
@@ -375,50 +348,22 @@ class Agent:
         held = [cursor.held for cursor in self._cursors.values() if cursor.held]
         trimmed = sorted(cursor.major.topic for cursor in self._cursors.values() if cursor.state.head_trimmed)
         if self._ingest.trouble:
-            self._become(AgentState.HOLDING, self._ingest.trouble)
+            self._standing.become(AgentState.HOLDING, self._ingest.trouble)
         elif held:
-            self._become(AgentState.HOLDING, held[0])
+            self._standing.become(AgentState.HOLDING, held[0])
         elif trimmed:
-            self._become(
+            self._standing.become(
                 AgentState.HOLDING,
                 f"the beginning of {trimmed[0]} is gone, so the values cannot be proven: start from a snapshot",
             )
         elif all(cursor.caught_up for cursor in self._cursors.values()):
-            self._become(AgentState.LIVE, "")
+            self._standing.become(AgentState.LIVE, "")
         else:
-            self._become(AgentState.CATCHING_UP, "")
-
-    def _become(self, state: AgentState, reason: str) -> None:
-        if (state, reason) == (self._state, self._reason):
-            return
-        if state is not self._state or reason:
-            # A new reason alone is told, too: an agent that never gets past STARTING would else say nothing.
-            self._events.state_changed(self._state, state, reason)
-        self._state, self._reason = state, reason
-        self._save_condition()
-
-    def _save_condition(self) -> None:
-        if self._state is AgentState.LIVE:
-            self._was_ready = True
-        try:
-            self._ports.store.commit([], {META_AGENT: self._condition().pack()})
-        except StoreFull as error:
-            # What it says of itself can wait for room; readers see by its age that it does.
-            self._events.store_full(str(error))
-
-    def _condition(self) -> AgentCondition:
-        trimmed = any(cursor.state.head_trimmed for cursor in self._cursors.values())
-        return AgentCondition(
-            agent=self.name,
-            state=str(self._state),
-            reason=self._reason,
-            ready=self._was_ready and not trimmed,
-            reported_at_us=self._ports.clock.now_us(),
-        )
+            self._standing.become(AgentState.CATCHING_UP, "")
 
     def _hold(self, reason: str) -> None:
         """Nothing can be committed for now: say so while it lasts."""
-        self._become(AgentState.HOLDING, reason)
+        self._standing.become(AgentState.HOLDING, reason)
         self._report_if_due()
 
     def _report_if_due(self) -> None:
@@ -428,7 +373,7 @@ class Agent:
     def _report(self) -> None:
         """Status to the reports topic, offsets to the lag tools: best effort, the store knows better."""
         self._report_due_s = self._ports.clock.monotonic_s() + self._settings.report_interval_s
-        self._save_condition()
+        self._standing.save()
         self._look_at_ends()
         try:
             self._writer.append(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from syncline.ports.log import TopicPartition
 from syncline.state.partition import PartitionState
 from syncline.state.view_schema import ViewMajor
+from syncline.telemetry.reports import PartitionStatus
 
 
 @dataclass(slots=True)
@@ -32,3 +33,16 @@ class Cursor:
     def caught_up(self) -> bool:
         """Whether it has reached the end of the log that it saw at its start."""
         return self.state.next_offset >= self.end_at_start
+
+    def status(self) -> PartitionStatus:
+        """As the agent reports it."""
+        return PartitionStatus(
+            topic=self.major.topic,
+            partition=self.partition,
+            next_offset=self.state.next_offset,
+            end_offset=self.end_offset,
+            cells=self.state.cells,
+            digest=self.state.digest.total,
+            t_ms=self.state.t_ms,
+            held=self.held,
+        )

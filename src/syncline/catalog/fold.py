@@ -7,7 +7,6 @@ after its `based_on` is void, as is one that contradicts what stands. A void rec
 from __future__ import annotations
 
 import json
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -104,7 +103,7 @@ def _why_void(picture: Picture, decision: Decision) -> str | None:
         )
     match payload:
         case ViewVersionRegistered():
-            return _why_void_version(picture, payload)
+            return _why_unusable(payload) or _why_void_version(picture, payload)
         case BundleReleased():
             expected = len(picture.releases.get(payload.bundle, ())) + 1
             if payload.release != expected:
@@ -121,11 +120,6 @@ def _why_void(picture: Picture, decision: Decision) -> str | None:
 def _why_void_version(picture: Picture, payload: ViewVersionRegistered) -> str | None:
     """Versions never change and only go up, and an id means one version for ever: agents keep what they compiled."""
     reference = f"{payload.view}@{payload.version}"
-    for what, text in (("contract", payload.contract), ("Avro schema", payload.avro_schema)):
-        if not _is_json_object(text):
-            return f"the {what} of {reference} is no JSON object"
-    if payload.schema_id < 0:
-        return f"{reference} has the schema id {payload.schema_id}, which no registry gives"
     standing = picture.version(payload.view, payload.version)
     if standing is not None:
         if standing.contract_hash != payload.contract_hash:
@@ -150,6 +144,17 @@ def _why_void_version(picture: Picture, payload: ViewVersionRegistered) -> str |
                 return (
                     f"schema id {payload.schema_id} is that of {taken} (was the registry emptied? restore it)"
                 )
+    return None
+
+
+def _why_unusable(payload: ViewVersionRegistered) -> str | None:
+    """The catalog is for ever: what nobody could compile must not count."""
+    reference = f"{payload.view}@{payload.version}"
+    for what, text in (("contract", payload.contract), ("Avro schema", payload.avro_schema)):
+        if not _is_json_object(text):
+            return f"the {what} of {reference} is no JSON object"
+    if payload.schema_id < 0:
+        return f"{reference} has the schema id {payload.schema_id}, which no registry gives"
     return None
 
 
