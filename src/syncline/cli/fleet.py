@@ -74,7 +74,7 @@ def show_fleet(
         )
         return
     output.table(
-        ["agent", "state", "release", "lag", "rows", "dead letters", "reported", "reason"],
+        ["agent", "state", "release", "lag", "rows", "dead letters", "reported"],
         [
             [
                 agent.agent,
@@ -84,12 +84,15 @@ def show_fleet(
                 f"{agent.applied_rows:,}",
                 f"{agent.dead_letters:,}",
                 f"{max(0, now_us - agent.reported_at_us) // 1_000_000} s ago",
-                agent.reason,
             ]
             for agent in agents
         ],
         right=["lag", "rows", "dead letters", "reported"],
     )
+    # Reasons are sentences: below the table they stay readable on a narrow terminal.
+    for agent in agents:
+        if agent.reason:
+            output.line(f"{agent.agent}: {agent.reason}", style="yellow")
     shown = [
         (agent, partition)
         for agent in agents

@@ -12,7 +12,7 @@ from syncline.errors import SettingsError
 @click.command()
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
-    """Write the demo's definitions into FOLDER: contracts, bundles and subscriptions that validate and run.
+    """Write the demo's definitions into FOLDER (default: here): contracts, bundles and subscriptions that run.
 
     Nothing is ever overwritten: if one of the files exists, none is written.
     """

@@ -58,30 +58,23 @@ def _shown(replay: Replay) -> list[Departure]:
 def _explain(departure: Departure, row: ModelInput, screen: Screen) -> None:
     screen.say(
         f"What {departure.carrier} {departure.number} was predicted from: release {row.release}, and the record "
-        "behind each value"
+        "behind each value (partition:offset)"
     )
-    ages, sources = row.ages, row.sources_by_feature
-    screen.table(
-        [
-            ("feature", ""),
-            ("value", "right"),
-            ("status", ""),
-            ("age", "right"),
-            ("record (partition:offset)", ""),
-        ],
-        [
-            (
-                name,
-                _text(value),
-                str(row.statuses[name]),
-                "-" if ages[name] is None else str(ages[name]).split(".", maxsplit=1)[0],
-                f"{sources[name].reference} {sources[name].partition}:{sources[name].offset}"
-                if sources[name].offset is not None
-                else "-",
-            )
-            for name, value in row.values.items()
-        ],
-    )
+    ages = row.ages
+    lines = []
+    for alias, source in row.sources.items():
+        names = [name for name in row.values if name.startswith(f"{alias}__")]
+        age = ages[names[0]]
+        found = (
+            "nothing" if source.offset is None else f"{source.reference} {source.partition}:{source.offset}"
+        )
+        old = "" if age is None else f"{str(age).split('.', maxsplit=1)[0]} old"
+        lines.append((f"{alias}:", found, old))
+        lines += [
+            (f"  {name.removeprefix(f'{alias}__')}", _text(row.values[name]), str(row.statuses[name]))
+            for name in names
+        ]
+    screen.table([("feature", ""), ("value", "right"), ("status", "")], lines)
 
 
 def _summary(row: ModelInput) -> str:

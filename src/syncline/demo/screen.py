@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 PLAIN_WIDTH = 160
 LINES_EVERY = 4
@@ -42,17 +44,17 @@ class Screen:
         self._console.print(f"\n[bold cyan]{self._step}. {text}[/]")
 
     def say(self, text: str) -> None:
-        """A line of it. Square brackets in what is said are the speaker's own."""
-        self._console.print(f"   {text}", markup=False, highlight=False, soft_wrap=True)
+        """A line of it, wrapped between words. Square brackets in what is said are the speaker's own."""
+        self._console.print(Padding(Text(text), (0, 0, 0, 3)))
 
     def table(self, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
         """A table; a column is (heading, "left" or "right")."""
-        table = Table(box=None, header_style="bold", pad_edge=True, padding=(0, 2, 0, 1))
+        table = Table(box=None, header_style="bold", pad_edge=True, padding=(0, 1, 0, 1))
         for heading, justify in columns:
             table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
         for row in rows:
-            table.add_row(*row)
-        self._console.print(table, markup=False)
+            table.add_row(*map(Text, row))
+        self._console.print(Padding(table, (0, 0, 0, 2)))
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Advance]:

@@ -200,61 +200,56 @@ class Demo:
         fleet.wait(done, timeout_s=_WAIT_S, watch=watch, waiting_for=waiting_for)
 
     def _show_dead_letters(self) -> None:
+        groups = group(read_dead_letters(self._cluster.log, self._feature_topics()))
         self._screen.table(
-            [
-                ("view", ""),
-                ("rule", ""),
-                ("feature", ""),
-                ("records", "right"),
-                ("found by", ""),
-                ("for instance", ""),
-            ],
+            [("records", "right"), ("view", ""), ("feature", ""), ("rule", ""), ("found by", "")],
             [
                 (
-                    members[0].letter.reason.view_version,
-                    rule,
-                    feature,
                     f"{len(members):,}",
+                    members[0].letter.reason.view_version,
+                    feature or "-",
+                    rule,
                     "publisher" if members[0].by_publisher else "agents",
-                    members[0].letter.reason.message,
                 )
-                for (_, rule, feature), members in group(
-                    read_dead_letters(self._cluster.log, self._feature_topics())
-                )
+                for (_, rule, feature), members in groups
             ],
         )
+        self._screen.say("For instance:")
+        for _, members in groups:
+            self._screen.say(f"- {members[0].letter.reason.message}")
 
     def _compare(self, statuses: Sequence[AgentStatus]) -> None:
         comparison = compare(statuses)
         rows = []
-        for topic, count in self._feature_topics().items():
+        for view, (topic, count) in zip(self._replay.counts, self._feature_topics().items(), strict=True):
             states = [[part for part in status.partitions if part.topic == topic] for status in statuses]
             wrong = sum(found.topic == topic for found in comparison.disagreements)
             sums = [f"{sum(part.digest for part in parts) % 2**64:016x}" for parts in states]
             cells = sum(part.cells for part in states[0])
-            rows.append((topic, f"{count - wrong} of {count}", f"{cells:,}", *sums))
-        columns = [("topic", ""), ("equal partitions", "right"), ("cells", "right")]
-        self._screen.table([*columns, *((status.agent, "") for status in statuses)], rows)
+            rows.append((view, f"{count - wrong} of {count}", f"{cells:,}", *sums))
+        columns = [("view", ""), ("equal partitions", "right"), ("cells", "right")]
+        self._screen.table([*columns, *((status.agent.partition("/")[2], "") for status in statuses)], rows)
         if comparison.disagreements or comparison.compared != sum(self._feature_topics().values()):
             raise SynclineError("the agents' digests differ, or could not be compared: please report this")
         self._screen.say("Equal digests at equal offsets: both replicas hold the same state, to the byte.")
 
     def _next(self) -> None:
-        lines = [
-            "syncline init my-features && cd my-features            these definitions, to change as you like",
-            "syncline validate                                      all problems of its files at once",
-            "make stack                                             a real Kafka and schema registry on this machine",
-            "syncline demo --bootstrap-servers … --registry …    the same there, with all 336,776 flights of 2013",
-        ]
+        steps = {
+            "syncline init my-features && cd my-features": "these definitions, to change as you like",
+            "syncline validate": "all problems of its files at once",
+            "make stack": "a real Kafka and schema registry on this machine",
+            "syncline demo --bootstrap-servers … --registry …": "the same there, with all 336,776 flights of 2013",
+        }
         if not self._cluster.embedded:
-            lines = [
-                "syncline status                      what the agents report",
-                "syncline dlq list airport_delay      dead letters, folded over replicas",
-                "syncline agent --subscription ops-dashboard --store ./store    an agent of your own",
-                "syncline get flight_inputs origin=EWR dest=IAH tailnum=N14228 --store ./store",
-            ]
-        for line in lines:
-            self._screen.say(line)
+            steps = {
+                "syncline status": "what the agents report",
+                "syncline dlq list airport_delay": "dead letters, folded over replicas",
+                "syncline agent --subscription ops-dashboard --store ./store": "an agent of your own",
+                "syncline get flight_inputs origin=EWR dest=IAH tailnum=N14228 --store ./store": "its model input",
+            }
+        for command, what in steps.items():
+            self._screen.say(command)
+            self._screen.say(f"   {what}")
 
 
 def run_demo(
