@@ -97,25 +97,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. Every failure is said in one message on stderr."""
     try:
         code = cli.main(args=arguments, prog_name="syncline", standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
-        return EXIT_USAGE
     except click.ClickException as error:
         error.show()
-        return EXIT_FAILED
+        return EXIT_USAGE if isinstance(error, click.UsageError) else EXIT_FAILED
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except SynclineError as error:
-        return _failed(error, str(error))
-    except ModuleNotFoundError as error:
+    except Exception as error:  # noqa: BLE001  # the last resort: a person shall not meet a traceback unasked
+        return _failed(error, _sentence(error))
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, SynclineError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
         extra = next((extra for extra, modules in _EXTRAS.items() if error.name in modules), None)
         remedy = f"pip install 'syncline[{extra}]'" if extra else "install it, or install Syncline again"
-        return _failed(error, f"the module {error.name} is missing: {remedy}")
-    except Exception as error:  # noqa: BLE001  # the last resort: a person shall not meet a traceback unasked
-        said = " ".join(str(error).split())
-        hint = "This is a fault of Syncline; set SYNCLINE_DEBUG=1 for the traceback"
-        return _failed(error, f"unexpected {type(error).__name__}: {said}. {hint}")
-    return code if isinstance(code, int) else 0
+        return f"the module {error.name} is missing: {remedy}"
+    said = " ".join(str(error).split())
+    hint = "This is a fault of Syncline; set SYNCLINE_DEBUG=1 for the traceback"
+    return f"unexpected {type(error).__name__}: {said}. {hint}"
 
 
 def _failed(error: Exception, sentence: str) -> int:
