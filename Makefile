@@ -30,7 +30,7 @@ check: $(BIN)/.dev
 test: $(BIN)/.dev
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@failed=0; \
-	$(BIN)/coverage run -m pytest --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
+	$(BIN)/coverage run -m pytest --durations=12 --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage xml --quiet -o build/coverage.xml && $(BIN)/coverage report; \
 	exit $$failed
 

@@ -222,7 +222,11 @@ def test_ctrl_c_ends_quietly_with_130(tmp_path):
     os.mkfifo(tmp_path / "gate")
     code = (
         "import sys; from syncline import wiring; from syncline.cli.main import run\n"
-        "def wait(settings): open(sys.argv[1]).close(); import signal; signal.pause()\n"
+        "def wait(settings):\n"
+        "    import time\n"
+        "    open(sys.argv[1]).close()\n"
+        # Not signal.pause: a signal that comes just before it would be slept through.
+        "    while True: time.sleep(0.05)\n"
         "wiring.open_log = wait\nsys.exit(run(['status']))"
     )
     process = subprocess.Popen(
