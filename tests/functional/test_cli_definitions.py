@@ -206,15 +206,19 @@ def test_an_unexpected_error_is_one_line_with_a_hint(monkeypatch, capsys):
     assert "SYNCLINE_DEBUG=1" in said
 
 
-def test_a_missing_extra_is_named(monkeypatch, capsys, tmp_path):
+def test_a_missing_extra_is_named(tmp_path):
     """Installed without the extra that a command needs, it says which one to install."""
-    monkeypatch.setitem(sys.modules, "lmdb", None)
-    for name in [name for name in sys.modules if name.startswith("syncline.adapters.lmdb")]:
-        monkeypatch.delitem(sys.modules, name)
+    # In a process of its own: the agent's command sets up that process's logs for good.
+    code = (
+        "import sys; sys.modules['lmdb'] = None; from syncline.cli.main import run\n"
+        "sys.exit(run(['agent', '--subscription', 'model', '--store', sys.argv[1]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
 
-    assert run(["agent", "--subscription", "model", "--store", str(tmp_path)]) == 1
-
-    assert "pip install 'syncline[agent]'" in capsys.readouterr().err
+    assert done.returncode == 1
+    assert "pip install 'syncline[agent]'" in done.stderr
 
 
 def test_ctrl_c_ends_quietly_with_130(tmp_path):
