@@ -47,6 +47,9 @@ class Environment:
         self._gate = threading.Lock()
         self._gate_moved = threading.Condition(self._gate)
         self._shut = False
+        self._passable = threading.Event()
+        """Cleared by whoever wants to be alone, before it takes the gate: busy readers would never let it in."""
+        self._passable.set()
         self._reading = 0
         self._writable = writable
         self._databases_max = _DATABASES_MIN
@@ -59,6 +62,8 @@ class Environment:
         `end` must follow, after the transaction was aborted and let go of.
         """
         while True:
+            if not self._passable.is_set():
+                self._passable.wait(1.0)
             with self._gate:
                 while self._shut:
                     self._gate_moved.wait()
@@ -103,11 +108,13 @@ class Environment:
         Raises:
             StoreBusy: a snapshot stayed open for longer than `wait_s`.
         """
+        self._passable.clear()
         with self._gate:
             self._gate_moved.wait_for(lambda: not self._shut)
             self._shut = True
             if not self._gate_moved.wait_for(lambda: not self._reading, wait_s):
                 self._shut = False
+                self._passable.set()
                 self._gate_moved.notify_all()
                 raise StoreBusy(
                     f"a snapshot of {self.folder} stays open in this process: close it, then try again"
@@ -117,6 +124,7 @@ class Environment:
         finally:
             with self._gate:
                 self._shut = False
+                self._passable.set()
                 self._gate_moved.notify_all()
 
     def use_for_writing(self, lock: WriterLock, map_bytes: int) -> None:

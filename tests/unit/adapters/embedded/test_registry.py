@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
@@ -31,7 +32,9 @@ def asked(url, method, path, body=None, **headers):
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     try:
         payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection.request(method, path, body=payload, headers=headers)
+        # A body that is too large is refused before all of it was sent.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, path, body=payload, headers=headers)
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     finally:
