@@ -63,6 +63,8 @@ class PublisherSettings(ConnectionSettings):
     heartbeat_interval_s: float = Field(default=5.0, gt=0)
     tie_memory_keys: int = Field(default=100_000, ge=1)
     """Of how many keys the last event time is remembered, so that ties are made distinct."""
+    violation_window_s: float = Field(default=60.0, gt=0)
+    """Over how long violations are counted before they are reported."""
 
 
 class AgentSettings(ConnectionSettings):
@@ -77,4 +79,6 @@ class AgentSettings(ConnectionSettings):
     batch_bytes: int = Field(default=16_000_000, ge=1)
     poll_timeout_s: float = Field(default=0.1, gt=0)
     report_interval_s: float = Field(default=5.0, gt=0)
+    violation_window_s: float = Field(default=60.0, gt=0)
+    """Over how long violations are counted before they are reported."""
     stop_timeout_s: float = Field(default=1.5, gt=0)

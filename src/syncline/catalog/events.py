@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cache
@@ -89,6 +89,8 @@ class SubscriptionDeclared:
     model_name: str | None = None
     model_version: str | None = None
     required: bool = False
+    accepts_widening: bool = False
+    """It can live with wider ranges and more allowed values within a MAJOR."""
 
     @property
     def subject(self) -> str:
@@ -96,7 +98,33 @@ class SubscriptionDeclared:
         return f"subscription {self.consumer}"
 
 
-Payload = ViewVersionRegistered | BundleReleased | SubscriptionDeclared
+@dataclass(frozen=True, slots=True)
+class RecordSkipped:
+    """A partition's way past one record that holds it. Looked at only where the record would otherwise hold; final."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def subject(self) -> str:
+        """What this decision is about."""
+        return f"record {self.topic} {self.partition} {self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRefused:
+    """All records under a schema id that the catalog does not know go to the dead letters; final."""
+
+    schema_id: int
+
+    @property
+    def subject(self) -> str:
+        """What this decision is about."""
+        return f"schema {self.schema_id}"
+
+
+Payload = ViewVersionRegistered | BundleReleased | SubscriptionDeclared | RecordSkipped | SchemaRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +219,8 @@ def _encoded(payload: Payload) -> dict[str, Any]:
                 "labels": dict(payload.labels),
                 "freshness_us": dict(payload.freshness_us),
             }
+        case RecordSkipped() | SchemaRefused():
+            return asdict(payload)
 
 
 def _version(version: Version) -> dict[str, int]:
@@ -240,8 +270,11 @@ def _format() -> Format:
             "catalog/view_version_registered.avsc",
             "catalog/bundle_released.avsc",
             "catalog/subscription_declared.avsc",
+            "catalog/record_skipped.avsc",
+            "catalog/schema_refused.avsc",
             "catalog/envelope.avsc",
-        )
+        ),
+        older=[load_schema("catalog/older/1.avsc")],
     )
 
 
@@ -253,9 +286,12 @@ _PLAIN_SUBSCRIPTION_FIELDS = (
     "model_name",
     "model_version",
     "required",
+    "accepts_widening",
 )
 _DECODERS: dict[str, Callable[[dict[str, Any]], Payload]] = {
     "syncline.catalog.ViewVersionRegistered": _view_version,
     "syncline.catalog.BundleReleased": _bundle,
     "syncline.catalog.SubscriptionDeclared": _subscription,
+    "syncline.catalog.RecordSkipped": lambda record: RecordSkipped(**record),
+    "syncline.catalog.SchemaRefused": lambda record: SchemaRefused(**record),
 }

@@ -16,6 +16,8 @@ from syncline.catalog.events import (
     BundleReleased,
     Decision,
     Payload,
+    RecordSkipped,
+    SchemaRefused,
     SubscriptionDeclared,
     ViewVersionRegistered,
     decode_decision,
@@ -57,6 +59,12 @@ class Picture:
     changed_at: Mapping[str, int] = field(default_factory=dict)
     """subject → offset of the decision that changed it last."""
     void: tuple[Void, ...] = ()
+    known_since: Mapping[int, int] = field(default_factory=dict)
+    """Schema id → offset of its first registration: a later one of the same version may have another description."""
+    skipped: Mapping[tuple[str, int, int], int] = field(default_factory=dict)
+    """(topic, partition, offset) of a feature record → offset of its RecordSkipped."""
+    refused: Mapping[int, int] = field(default_factory=dict)
+    """Schema id → offset of its SchemaRefused."""
 
     def newest(self, view: str, major: int | None = None) -> ViewVersionRegistered | None:
         """The newest registered version of the view (of one MAJOR, if given), or None."""
@@ -103,7 +111,7 @@ def _why_void(picture: Picture, decision: Decision) -> str | None:
         )
     match payload:
         case ViewVersionRegistered():
-            return _why_unusable(payload) or _why_void_version(picture, payload)
+            return _why_unusable(picture, payload) or _why_void_version(picture, payload)
         case BundleReleased():
             expected = len(picture.releases.get(payload.bundle, ())) + 1
             if payload.release != expected:
@@ -114,6 +122,30 @@ def _why_void(picture: Picture, decision: Decision) -> str | None:
         case SubscriptionDeclared():
             if payload.bundle not in picture.releases:
                 return f"bundle {payload.bundle} has no release"
+        case RecordSkipped():
+            return _why_void_skip(picture, payload)
+        case SchemaRefused():
+            return _why_void_refusal(picture, payload)
+    return None
+
+
+def _why_void_skip(picture: Picture, payload: RecordSkipped) -> str | None:
+    place = (payload.topic, payload.partition, payload.offset)
+    if place in picture.skipped:
+        return f"{payload.subject} was skipped at catalog offset {picture.skipped[place]} already"
+    topics = {other.payload.topic for versions in picture.views.values() for other in versions.values()}
+    return None if payload.topic in topics else f"no view has the topic {payload.topic}"
+
+
+def _why_void_refusal(picture: Picture, payload: SchemaRefused) -> str | None:
+    schema_id = payload.schema_id
+    if schema_id in picture.known_since:
+        return (
+            f"schema id {schema_id} was registered at catalog offset {picture.known_since[schema_id]}: what is known "
+            "is judged by its contract"
+        )
+    if schema_id in picture.refused:
+        return f"schema id {schema_id} was refused at catalog offset {picture.refused[schema_id]} already"
     return None
 
 
@@ -147,12 +179,17 @@ def _why_void_version(picture: Picture, payload: ViewVersionRegistered) -> str |
     return None
 
 
-def _why_unusable(payload: ViewVersionRegistered) -> str | None:
+def _why_unusable(picture: Picture, payload: ViewVersionRegistered) -> str | None:
     """The catalog is for ever: what nobody could compile must not count."""
     reference = f"{payload.view}@{payload.version}"
     for what, text in (("contract", payload.contract), ("Avro schema", payload.avro_schema)):
         if not _is_json_object(text):
             return f"the {what} of {reference} is no JSON object"
+    if payload.schema_id in picture.refused:
+        return (
+            f"schema id {payload.schema_id} was refused at catalog offset {picture.refused[payload.schema_id]}, for "
+            "good: raise the version, so that its schema gets another id"
+        )
     if payload.schema_id < 0:
         return f"{reference} has the schema id {payload.schema_id}, which no registry gives"
     return None
@@ -173,13 +210,21 @@ def _enact(picture: Picture, offset: int, decision: Decision) -> Picture:
             key = Version(payload.version.major, payload.version.minor)
             versions = {**picture.views.get(payload.view, {}), key: Recorded(offset, decision, payload)}
             ordered = MappingProxyType(dict(sorted(versions.items(), key=lambda item: _order(item[0]))))
-            return replace(picture, views=MappingProxyType({**picture.views, payload.view: ordered}))
+            known = MappingProxyType({payload.schema_id: offset, **picture.known_since})
+            views = MappingProxyType({**picture.views, payload.view: ordered})
+            return replace(picture, views=views, known_since=known)
         case BundleReleased() as payload:
             releases = (*picture.releases.get(payload.bundle, ()), Recorded(offset, decision, payload))
             return replace(picture, releases=MappingProxyType({**picture.releases, payload.bundle: releases}))
         case SubscriptionDeclared() as payload:
             declared = {**picture.subscriptions, payload.consumer: Recorded(offset, decision, payload)}
             return replace(picture, subscriptions=MappingProxyType(declared))
+        case RecordSkipped() as payload:
+            place = (payload.topic, payload.partition, payload.offset)
+            return replace(picture, skipped=MappingProxyType({**picture.skipped, place: offset}))
+        case SchemaRefused() as payload:
+            refused = {**picture.refused, payload.schema_id: offset}
+            return replace(picture, refused=MappingProxyType(refused))
 
 
 def _voided(picture: Picture, offset: int, reason: str, decision: Decision | None) -> Picture:

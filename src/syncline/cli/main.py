@@ -39,7 +39,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "syncline.cli.doctor:doctor",
         "Check the environment, and say what to do about what is wrong.",
     ),
-    "dlq": ("syncline.cli.dlq:dlq", "Look at dead letters."),
+    "dlq": ("syncline.cli.dlq:dlq", "Look at dead letters, and publish them again."),
+    "skip": ("syncline.cli.skip:skip", "Let a partition pass a record that holds it."),
+    "contract": (
+        "syncline.cli.contract:contract",
+        "Show a contract as Avro, JSON Schema, a page or a diff; infer one from data.",
+    ),
     "demo": ("syncline.cli.demo:demo", "Show all of it on real flights, in a minute."),
 }
 """Name → where its click command is, and the line that `--help` shows, so that nothing is loaded for it."""

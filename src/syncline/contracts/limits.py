@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 from syncline.contracts.model import FeatureType
 
 if TYPE_CHECKING:
-    from syncline.contracts.model import Feature
+    from syncline.contracts.model import Feature, Item
 
+EVENT_TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+"""Years 1 to 9999, in µs: what Python's datetime, and with it most readers of Avro, can hold."""
+DAYS = (-719_162, 2_932_896)
+"""The same years in days since 1970."""
 INTEGER_RANGES: dict[FeatureType, tuple[int, int]] = {
     FeatureType.INT: (-(2**31), 2**31 - 1),
     FeatureType.LONG: (-(2**63), 2**63 - 1),
+    FeatureType.DATE: DAYS,
+    FeatureType.TIMESTAMP: EVENT_TIMES,
 }
-EVENT_TIMES = (-62_135_596_800_000_000, 253_402_300_799_999_999)
-"""Years 1 to 9999, in µs: what Python's datetime, and with it most readers of Avro, can hold."""
+"""What is a whole number in checked rows and on the wire."""
 LARGEST_DOUBLE = 1.7976931348623157e308
 LARGEST_FLOAT = 3.4028234663852886e38
 LARGEST = {FeatureType.FLOAT: LARGEST_FLOAT, FeatureType.DOUBLE: LARGEST_DOUBLE}
@@ -35,13 +40,13 @@ def as_float32(value: float) -> float:
         return math.copysign(math.inf, value)
 
 
-def closed_range(feature: Feature) -> tuple[int, int] | tuple[float, float] | None:
-    """The smallest and largest value that keeps every limit of a number; None for other types.
+def closed_range(feature: Feature | Item) -> tuple[int, int] | tuple[float, float] | None:
+    """The smallest and largest value that keeps every limit of an ordered type; None for other types.
 
     A feature that must be finite gets its type's finite range, one that need not be gets the infinities: NaN lies in
     no range, and is judged apart.
     """
-    if not feature.type.is_number:
+    if not feature.type.is_ordered:
         return None
     lows: list[float]
     highs: list[float]
