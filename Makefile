@@ -50,6 +50,7 @@ lock: build/lock/bin/uv
 	$(COMPILE) pyproject.toml requirements/build.in --extra demo --output-file requirements/demo.txt
 	$(COMPILE) pyproject.toml requirements/build.in --extra demo --group dev \
 		--constraint requirements/demo.txt --output-file requirements/dev.txt
+	$(COMPILE) requirements/datacontract.in --output-file requirements/datacontract.txt
 
 build/lock/bin/uv: | $(BIN)/python
 	$(BIN)/python -m venv build/lock

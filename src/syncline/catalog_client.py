@@ -6,7 +6,7 @@ Whoever writes reads back what it wrote: the fold, not the broker, says whether 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from syncline.catalog.events import Decision, Payload, decision_headers, encode_decision
@@ -88,20 +88,38 @@ class CatalogClient:
         )
         return len(batch) > 0
 
-    def propose(self, payloads: Sequence[Payload], author: Author, timeout_s: float = 15.0) -> list[int]:
+    def propose(
+        self,
+        payloads: Sequence[Payload],
+        author: Author,
+        timeout_s: float = 15.0,
+        *,
+        before_each: Callable[[Picture, Collection[int]], None] = lambda _picture, _own: None,
+        on_recorded: Callable[[Payload, int], None] = lambda _payload, _offset: None,
+    ) -> list[int]:
         """Append the decisions one by one, reading each back; returns their offsets.
 
         They are based on the picture as it is now: plan first, then propose without polling in between.
+
+        Args:
+            payloads: the decisions, in their order.
+            author: of all of them.
+            timeout_s: for each.
+            before_each: asked before each append, with all that was read and the offsets of ours so far; it raises
+                where what the decisions stand on has changed. What lands between its answer and the append is not
+                seen by it.
+            on_recorded: told each decision that counts, and its offset.
 
         Raises:
             DecisionVoid: another decision about the same subject came first; those before it stand. Plan again.
             LogUnavailable: an append was not acknowledged in time; it may have landed. Plan again to see.
         """
         based_on = self._picture.next_offset
-        offsets = []
+        offsets: list[int] = []
         writer = self._log.writer(client_id=self._client_id)
         try:
             for payload in payloads:
+                before_each(self._picture, offsets)
                 decision = Decision(
                     event_id=str(uuid.uuid4()),
                     recorded_at_us=self._clock.now_us(),
@@ -134,6 +152,7 @@ class CatalogClient:
                     # Nobody came between: the next decision may build on this one.
                     based_on = offset + 1
                 offsets.append(offset)
+                on_recorded(payload, offset)
         finally:
             writer.close(timeout_s)
         return offsets

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from syncline.adapters.embedded.log import EmbeddedLog
 from syncline.adapters.registry import ConfluentRegistry
 from syncline.cli.main import COMMANDS, run
 from syncline.errors import RegistryUnavailable
-from syncline.telemetry.reports import AgentStatus, PartitionStatus, encode_agent_status
+from syncline.telemetry.reports import AgentStatus, PartitionStatus, encode_report
+from syncline.telemetry.violations import Reporter, RuleCount, ViewCounts, ViolationCounts
 from syncline.wire.dead_letters import DeadLetter, Reason
 from tests.unit.definitions.texts import (
     BUNDLE,
@@ -346,7 +349,7 @@ def test_looking_at_an_empty_cluster_says_to_apply(cli):
 def report(agent: str, *, digest: int, next_offset: int = 7, end_offset: int = 7) -> bytes:
     """An agent's report about one partition."""
     partition = PartitionStatus(TOPIC, 0, next_offset, end_offset, cells=3, digest=digest, t_ms=1, held="")
-    return encode_agent_status(
+    return encode_report(
         AgentStatus(
             agent=agent,
             consumer=agent.partition("/")[0],
@@ -415,6 +418,32 @@ def test_status_exits_1_where_digests_disagree(cli, tmp_path):
         "model/a": "0000000000000001",
         "model/b": "0000000000000002",
     }
+
+
+def test_status_shows_violations_of_the_last_hour_or_all(cli, tmp_path):
+    """What publishers and agents counted: as a table and as JSON; older windows only with --all."""
+    cli("apply", write(tmp_path, WHOLE), "--yes")
+    hour_us = 3_600_000_000
+    start_us = time.time_ns() // 1_000 // hour_us * hour_us
+    rules = (RuleCount("delay", "maximum", "raised", 7),)
+    windows = [
+        ViolationCounts(
+            Reporter("publisher", "job"),
+            at_us,
+            at_us + hour_us,
+            (ViewCounts("airport_delay@1.0", 70, 7, rules),),
+        )
+        for at_us in (start_us - 5 * hour_us, start_us)
+    ]
+    send(cli.log, "syncline.reports", [(b"job", encode_report(window), ()) for window in windows])
+
+    code, out, err = cli("status")
+    document = json.loads(cli("status", "--all", "--output", "json")[1])
+
+    assert (code, err) == (0, "")
+    assert re.search(r"airport_delay@1\.0:delay +maximum +raised +7 +10\.00%.* job\n", out)
+    (rule,) = document["violations"]["rules"]
+    assert (rule["count"], rule["rows_judged"], rule["reporters"]) == (14, 140, ["job"])
 
 
 def letter(agent: str, *, offset: int = 41, message: str = "delay: maximum: 1301.0 is not <= 1000"):
@@ -538,4 +567,4 @@ def test_a_contract_that_needs_more_than_the_catalog_has_is_one_message(cli, tmp
         code, out, err = cli(verb, tmp_path)
 
         assert (code, out) == (1, "")
-        assert "versions never change: delay: maximum 1000 became 900 (MINOR)" in err
+        assert "versions never change: delay: its largest value was 1000 and is 900 now" in err

@@ -36,7 +36,7 @@ from syncline.errors import StoreError
 from syncline.ports.log import Outcome, OutcomeKind, TopicSpec
 from syncline.state.cell import unpack_cell
 from syncline.state.partition import PartitionState
-from syncline.telemetry.reports import AgentStatus, decode_agent_status
+from syncline.telemetry.reports import AgentStatus, Report, decode_report
 from syncline.wire.dead_letters import DeadLetter
 from syncline.wire.keys import encode_key, partition_for
 from syncline.wire.topics import DEAD_LETTER_CONFIG, Topics, feature_config
@@ -155,8 +155,12 @@ class World:
         return [letter for letter in found if letter is not None]
 
     def reports(self) -> list[AgentStatus]:
-        """All reports."""
-        return [decode_agent_status(each.value()) for each in self.raw(Topics(self.prefix).reports, 0)]
+        """Every status."""
+        return [report for report in self.all_reports() if isinstance(report, AgentStatus)]
+
+    def all_reports(self) -> list[Report]:
+        """All reports of any kind."""
+        return [decode_report(each.value()) for each in self.raw(Topics(self.prefix).reports, 0)]
 
     def folded(self) -> dict[int, Reference]:
         """Each partition as an independent fold of the raw log has it: fastavro, dicts and nothing of ours."""

@@ -10,19 +10,22 @@ from syncline.agent.dead_letter_office import DeadLetterOffice
 from syncline.agent.identity import LogIdentity
 from syncline.agent.ingest import Ingest
 from syncline.agent.opening import open_cursors, require_identity
-from syncline.agent.schema_book import SchemaBook
 from syncline.agent.standing import Standing
 from syncline.agent.states import AgentState
 from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
+from syncline.contracts.tally import Tally
 from syncline.errors import LogUnavailable, StoreFull, SynclineError, TopicMismatch, TopicMissing
-from syncline.ports.log import EventKind, Log, LogEvent, LogReader, TopicPartition
+from syncline.ports.log import EventKind, Log, LogEvent, LogReader, Outcome, OutcomeKind, TopicPartition
 from syncline.ports.store import Store
+from syncline.schema_book import SchemaBook
 from syncline.settings import AgentSettings
 from syncline.state.partition import FOLD_VERSION
 from syncline.telemetry.agent_events import AgentEvents
-from syncline.telemetry.reports import AgentStatus, encode_agent_status
+from syncline.telemetry.reports import AgentStatus, encode_report
+from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
+from syncline.telemetry.violations import AGENT, Reporter
 from syncline.wire.topics import Topics
 
 RETRY_S = 1.0
@@ -84,6 +87,13 @@ class Agent:
             wait=wait,
             on_trouble=self._hold,
             on_turn=self._report_if_due,
+            on_judged=self._count,
+        )
+        self._violations = ViolationReports(
+            Reporter(AGENT, self.name, consumer),
+            window_s=settings.violation_window_s,
+            append=self._append_counts,
+            on_trouble=self._events.violations_not_reported,
         )
         self._serving: Serving | None = None
         self._folded_to = -1
@@ -162,6 +172,7 @@ class Agent:
         """Release readers and writers; the store is the caller's. Bounded by the settings' stop time."""
         self._close_reader()
         self._catalog.close()
+        self._violations.end(self._ports.clock.now_us())
         self._writer.close(self._settings.stop_timeout_s / 3)
         self._events.stopped(clean=self._standing.state is not AgentState.FAILED)
 
@@ -366,7 +377,20 @@ class Agent:
         self._standing.become(AgentState.HOLDING, reason)
         self._report_if_due()
 
+    def _count(self, tally: Tally) -> None:
+        self._events.judged(tally)
+        self._violations.count(tally, self._ports.clock.now_us())
+
+    def _append_counts(self, key: bytes, value: bytes, on_answer: OnAnswer) -> None:
+        def settle(outcome: Outcome) -> None:
+            taken = outcome.kind is OutcomeKind.ACKNOWLEDGED
+            on_answer(None if taken else outcome.reason or str(outcome.kind))
+
+        self._writer.append(self._topics.reports, key=key, value=value, on_outcome=settle)
+
     def _report_if_due(self) -> None:
+        if self._violations.send(self._ports.clock.now_us()):
+            self._writer.poll(0.0)
         if self._ports.clock.monotonic_s() >= self._report_due_s:
             self._report()
 
@@ -377,7 +401,7 @@ class Agent:
         self._look_at_ends()
         try:
             self._writer.append(
-                self._topics.reports, key=self.name.encode(), value=encode_agent_status(self.status())
+                self._topics.reports, key=self.name.encode(), value=encode_report(self.status())
             )
         except (BufferError, LogUnavailable, TopicMissing) as error:
             self._events.log_unavailable(f"the status was not reported: {error}")

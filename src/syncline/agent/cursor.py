@@ -23,6 +23,8 @@ class Cursor:
     """The log's end as last seen."""
     held: str = ""
     """Why it does not go on; empty when it does."""
+    halted_at: int = -1
+    """Offset of the record that halted it last: it is judged again and again, and counted once."""
 
     @property
     def place(self) -> TopicPartition:

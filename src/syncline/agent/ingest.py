@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
+from syncline.contracts.tally import Tally
 from syncline.errors import StoreFull
 from syncline.ports.log import Batch, Slice, TopicPartition
 from syncline.ports.store import Store, StoreSnapshot
+from syncline.schema_book import SchemaBook
 from syncline.state.join import collectable_before_us, join, note_marker, step_over_marker, winners
 from syncline.state.partition import PartitionWrite
 from syncline.state.rows import Rows
-from syncline.state.verdict import Verdict, judge
-from syncline.state.view_schema import ViewSchema
+from syncline.state.verdict import Stop, Verdict, judge
 from syncline.telemetry.agent_events import AgentEvents
 from syncline.wire.dead_letters import DeadLetter
 
@@ -44,9 +44,11 @@ class Ingest:
         wait: Callable[[float], object],
         on_trouble: Callable[[str], None],
         on_turn: Callable[[], None],
+        on_judged: Callable[[Tally], None],
     ) -> None:
         """`on_trouble` hears, again and again, why nothing can be committed while that lasts.
 
+        `on_judged` hears the verdict's counts of rows that were committed, and of a row that halts.
         `on_turn` is called at each marker: a batch full of them takes long.
         """
         self._store = store
@@ -57,12 +59,11 @@ class Ingest:
         self._wait = wait
         self._on_trouble = on_trouble
         self._on_turn = on_turn
+        self._on_judged = on_judged
         self.trouble = ""
         """Why nothing can be committed at the moment; empty when all is well."""
 
-    def fold(
-        self, batch: Batch, cursors: Mapping[TopicPartition, Cursor], schemas: Mapping[int, ViewSchema]
-    ) -> list[Cursor]:
+    def fold(self, batch: Batch, cursors: Mapping[TopicPartition, Cursor], book: SchemaBook) -> list[Cursor]:
         """Fold the batch and commit; returns the cursors that are held now, at the record that holds them.
 
         Rows of partitions that are not assigned any more, or were folded before, are passed by.
@@ -74,7 +75,7 @@ class Ingest:
             if (cursor := cursors.get((cut.topic, cut.partition))) is not None
         ]
         while pending:
-            folded = self._judge_all(pending, schemas)
+            folded = self._judge_all(pending, book)
             if not self._commit(folded):
                 return held
             pending = []
@@ -85,6 +86,7 @@ class Ingest:
                 if not stop.marker:
                     each.cursor.held = stop.reason
                     held.append(each.cursor)
+                    self._count_halt(each.cursor, stop, int(each.rows.offsets[stop.row]))
                     continue
                 rest = self._step_over(each)
                 if rest is None:
@@ -97,17 +99,14 @@ class Ingest:
                     return held
         return held
 
-    def _judge_all(
-        self, pending: list[tuple[Cursor, Rows]], schemas: Mapping[int, ViewSchema]
-    ) -> list[_Folded]:
+    def _judge_all(self, pending: list[tuple[Cursor, Rows]], book: SchemaBook) -> list[_Folded]:
         with self._store.snapshot() as snapshot:
-            return [self._judge(cursor, rows, schemas, snapshot) for cursor, rows in pending]
+            return [self._judge(cursor, rows, book, snapshot) for cursor, rows in pending]
 
-    def _judge(
-        self, cursor: Cursor, rows: Rows, schemas: Mapping[int, ViewSchema], snapshot: StoreSnapshot
-    ) -> _Folded:
+    def _judge(self, cursor: Cursor, rows: Rows, book: SchemaBook, snapshot: StoreSnapshot) -> _Folded:
         topic, partition = cursor.place
-        verdict = judge(rows, t_ms=cursor.state.t_ms, major=cursor.major, schemas=schemas)
+        passages = book.passages(topic, partition)
+        verdict = judge(rows, t_ms=cursor.state.t_ms, major=cursor.major, schemas=book, passages=passages)
         state = cursor.state
         if verdict.rows:
             next_offset = int(rows.offsets[verdict.rows - 1]) + 1
@@ -213,9 +212,12 @@ class Ingest:
             )
         if verdict.rejects:
             self._events.rejected(topic, partition, [reject.reason for reject in verdict.rejects])
-        observed = Counter((violation.feature, violation.rule) for _, violation in verdict.observed)
-        for (feature, rule), count in observed.items():
-            self._events.observed(folded.cursor.major.view, feature, rule, count)
+        self._on_judged(verdict.tally)
+
+    def _count_halt(self, cursor: Cursor, stop: Stop, offset: int) -> None:
+        if cursor.halted_at != offset:
+            cursor.halted_at = offset
+            self._on_judged(stop.tally)
 
 
 def _rows(batch: Batch, cut: Slice, cursor: Cursor) -> Rows:

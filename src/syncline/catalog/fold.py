@@ -61,10 +61,10 @@ class Picture:
     void: tuple[Void, ...] = ()
     known_since: Mapping[int, int] = field(default_factory=dict)
     """Schema id → offset of its first registration: a later one of the same version may have another description."""
-    skipped: Mapping[tuple[str, int, int], int] = field(default_factory=dict)
-    """(topic, partition, offset) of a feature record → offset of its RecordSkipped."""
-    refused: Mapping[int, int] = field(default_factory=dict)
-    """Schema id → offset of its SchemaRefused."""
+    skipped: Mapping[tuple[str, int, int], Recorded[RecordSkipped]] = field(default_factory=dict)
+    """(topic, partition, offset) of a feature record → its RecordSkipped."""
+    refused: Mapping[int, Recorded[SchemaRefused]] = field(default_factory=dict)
+    """Schema id → its SchemaRefused."""
 
     def newest(self, view: str, major: int | None = None) -> ViewVersionRegistered | None:
         """The newest registered version of the view (of one MAJOR, if given), or None."""
@@ -113,26 +113,29 @@ def _why_void(picture: Picture, decision: Decision) -> str | None:
         case ViewVersionRegistered():
             return _why_unusable(picture, payload) or _why_void_version(picture, payload)
         case BundleReleased():
-            expected = len(picture.releases.get(payload.bundle, ())) + 1
-            if payload.release != expected:
-                return f"{payload.bundle}@{payload.release} is not the next release, which is {expected}"
-            for view in payload.views:
-                if picture.version(view.view, view.version) is None:
-                    return f"{view.view}@{view.version} is not registered"
+            return _why_void_release(picture, payload)
         case SubscriptionDeclared():
-            if payload.bundle not in picture.releases:
-                return f"bundle {payload.bundle} has no release"
+            return None if payload.bundle in picture.releases else f"bundle {payload.bundle} has no release"
         case RecordSkipped():
             return _why_void_skip(picture, payload)
         case SchemaRefused():
             return _why_void_refusal(picture, payload)
+
+
+def _why_void_release(picture: Picture, payload: BundleReleased) -> str | None:
+    expected = len(picture.releases.get(payload.bundle, ())) + 1
+    if payload.release != expected:
+        return f"{payload.bundle}@{payload.release} is not the next release, which is {expected}"
+    for view in payload.views:
+        if picture.version(view.view, view.version) is None:
+            return f"{view.view}@{view.version} is not registered"
     return None
 
 
 def _why_void_skip(picture: Picture, payload: RecordSkipped) -> str | None:
     place = (payload.topic, payload.partition, payload.offset)
     if place in picture.skipped:
-        return f"{payload.subject} was skipped at catalog offset {picture.skipped[place]} already"
+        return f"{payload.subject} was skipped at catalog offset {picture.skipped[place].offset} already"
     topics = {other.payload.topic for versions in picture.views.values() for other in versions.values()}
     return None if payload.topic in topics else f"no view has the topic {payload.topic}"
 
@@ -145,7 +148,9 @@ def _why_void_refusal(picture: Picture, payload: SchemaRefused) -> str | None:
             "is judged by its contract"
         )
     if schema_id in picture.refused:
-        return f"schema id {schema_id} was refused at catalog offset {picture.refused[schema_id]} already"
+        return (
+            f"schema id {schema_id} was refused at catalog offset {picture.refused[schema_id].offset} already"
+        )
     return None
 
 
@@ -186,9 +191,10 @@ def _why_unusable(picture: Picture, payload: ViewVersionRegistered) -> str | Non
         if not _is_json_object(text):
             return f"the {what} of {reference} is no JSON object"
     if payload.schema_id in picture.refused:
+        refused_at = picture.refused[payload.schema_id].offset
         return (
-            f"schema id {payload.schema_id} was refused at catalog offset {picture.refused[payload.schema_id]}, for "
-            "good: raise the version, so that its schema gets another id"
+            f"schema id {payload.schema_id} was refused at catalog offset {refused_at}, for good: raise the version, "
+            "so that its schema gets another id"
         )
     if payload.schema_id < 0:
         return f"{reference} has the schema id {payload.schema_id}, which no registry gives"
@@ -221,9 +227,10 @@ def _enact(picture: Picture, offset: int, decision: Decision) -> Picture:
             return replace(picture, subscriptions=MappingProxyType(declared))
         case RecordSkipped() as payload:
             place = (payload.topic, payload.partition, payload.offset)
-            return replace(picture, skipped=MappingProxyType({**picture.skipped, place: offset}))
+            skipped = {**picture.skipped, place: Recorded(offset, decision, payload)}
+            return replace(picture, skipped=MappingProxyType(skipped))
         case SchemaRefused() as payload:
-            refused = {**picture.refused, payload.schema_id: offset}
+            refused = {**picture.refused, payload.schema_id: Recorded(offset, decision, payload)}
             return replace(picture, refused=MappingProxyType(refused))
 
 

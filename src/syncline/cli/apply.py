@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from syncline.cli.options import connection_settings, folder_argument, output_option
+from syncline.cli.options import allow_widening_option, connection_settings, folder_argument, output_option
 from syncline.cli.output import Output, counted
 from syncline.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from syncline.definitions.actions import Plan
 
 
 @click.command()
@@ -17,6 +21,7 @@ from syncline.settings import ConnectionSettings
     "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
 )
 @click.option("--reason", help="Why; kept in the catalog. [the folder and its git commit]")
+@allow_widening_option
 @click.option("--yes", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway.")
 @connection_settings
 @output_option
@@ -25,6 +30,7 @@ def apply(
     folder: str,
     actor: str | None,
     reason: str | None,
+    allow_widening: bool,
     yes: bool,
     settings: ConnectionSettings,
     output: Output,
@@ -33,6 +39,10 @@ def apply(
 
     Applying again changes nothing, and an apply that failed half-way is simply run again.
     """
+    if allow_widening and not reason:
+        raise click.UsageError(
+            "--allow-widening needs a --reason: why consumers may meet values they were promised not to"
+        )
     from syncline import wiring
     from syncline.catalog_client import Author, CatalogClient
     from syncline.cli.authorship import default_actor, default_reason
@@ -45,9 +55,20 @@ def apply(
     clock = SystemClock()
     log, registry = wiring.open_log(settings), wiring.open_registry(settings)
     catalog = CatalogClient(log, Topics(settings.prefix).catalog, clock=clock, client_id="syncline-apply")
+
+    def planned_now() -> Plan:
+        return make_plan(
+            folder,
+            settings=settings,
+            log=log,
+            registry=registry,
+            catalog=catalog,
+            allow_widening=allow_widening,
+        )
+
     try:
         with output.problems():
-            planned = make_plan(folder, settings=settings, log=log, registry=registry, catalog=catalog)
+            planned = planned_now()
         if planned.has_changes:
             reach(log, registry)
         if not output.is_json:
@@ -56,7 +77,8 @@ def apply(
             output.say("Nothing was changed.")
             return 1
         author = Author(actor or default_actor(), reason or default_reason(folder))
-        offsets = carry_out(planned, Ports(log, registry, catalog, clock), author, on_step=output.say)
+        ports = Ports(log, registry, catalog, clock)
+        offsets = carry_out(planned, ports, author, plan_again=planned_now, on_step=output.say)
     finally:
         catalog.close()
     if output.is_json:

@@ -2,66 +2,82 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from syncline.cli.letter_filters import letter_filters
 from syncline.cli.options import connection_settings, output_option
-from syncline.cli.output import Output
+from syncline.cli.output import Output, counted
+from syncline.cli.replay import replay
 from syncline.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from syncline.inspection.dead_letters import Wanted
 
 _LISTED = 50
 
 
 @click.group()
 def dlq() -> None:
-    """Look at dead letters: messages that broke their contract, kept whole with the reason."""
+    """Look at dead letters, and publish them again: messages that broke their contract, kept whole with the reason."""
+
+
+dlq.add_command(replay)
 
 
 @dlq.command(name="list")
 @click.argument("where", metavar="[VIEW|TOPIC]", required=False)
+@letter_filters
 @click.option(
     "--limit", default=_LISTED, show_default=True, type=click.IntRange(min=1), help="Newest to show."
 )
 @connection_settings
 @output_option
-def list_(where: str | None, limit: int, settings: ConnectionSettings, output: Output) -> None:
+def list_(
+    where: str | None, *, wanted: Wanted, limit: int, settings: ConnectionSettings, output: Output
+) -> None:
     """List dead letters: how many broke which rule, and the newest of them.
 
     VIEW is a reference such as airport_delay or airport_delay@1, TOPIC a feature topic or its dead letter topic;
     without it, those of every view in the catalog are listed. Every agent writes its own copy: copies count once.
     """
-    from syncline.cli.letters import letter_document, open_catalog, time_text
-    from syncline.inspection.dead_letters import group, read_dead_letters, topics_meant
+    from syncline.cli.letters import letter_document, open_catalog, text_or_hex, time_text
+    from syncline.inspection.dead_letters import DeadLetters, survey, topics_meant
 
     log, picture = open_catalog(settings)
-    found = read_dead_letters(log, topics_meant(picture, where))
-    groups = group(found)
-    newest = sorted(found, key=lambda each: (-each.letter.timestamp_ms, each.letter.topic, each.name))[:limit]
+    letters = DeadLetters(log, topics_meant(picture, where), wanted)
+    found = survey(letters, limit=limit)
     if output.is_json:
         output.document(
             {
-                "count": len(found),
+                "count": found.count,
+                "no_letters": letters.no_letters,
                 "groups": [
                     {
-                        "topic": topic,
-                        "rule": rule,
-                        "feature": feature,
-                        "count": len(members),
-                        "newest": time_text(members[0].letter.timestamp_ms),
+                        "topic": group.topic,
+                        "rule": group.rule,
+                        "feature": group.feature,
+                        "count": group.count,
+                        "newest": time_text(group.newest_ms),
                     }
-                    for (topic, rule, feature), members in groups
+                    for group in found.groups
                 ],
-                "dead_letters": [letter_document(each) for each in newest],
+                "dead_letters": [letter_document(each) for each in found.newest],
             }
         )
         return
-    if not found:
+    if letters.no_letters:
+        strangers = counted(letters.no_letters, "record")
+        output.say(f"{strangers} in these dead letter topics have no dead letter's headers, and are left out")
+    if not found.count:
         output.line("No dead letters.", style="green")
         return
     output.table(
         ["topic", "rule", "feature", "count", "newest"],
         [
-            [topic, rule, feature, str(len(members)), time_text(members[0].letter.timestamp_ms)]
-            for (topic, rule, feature), members in groups
+            [group.topic, group.rule, group.feature, str(group.count), time_text(group.newest_ms)]
+            for group in found.groups
         ],
         right=["count"],
     )
@@ -71,18 +87,20 @@ def list_(where: str | None, limit: int, settings: ConnectionSettings, output: O
         [
             [
                 time_text(each.letter.timestamp_ms),
-                each.letter.topic,
+                each.topic,
                 each.name,
                 "publisher" if each.by_publisher else "agents",
-                (each.letter.key or b"").decode(errors="backslashreplace"),
+                text_or_hex(each.letter.key) or "",
                 each.letter.reason.message,
             ]
-            for each in newest
+            for each in found.newest
         ],
     )
-    if len(found) > limit:
-        output.say(f"{len(found) - limit} older ones are not shown; --limit shows more")
-    output.say("One of them whole: syncline dlq show TOPIC ID")
+    if found.count > limit:
+        output.say(f"{found.count - limit} older ones are not shown; --limit shows more")
+    output.say(
+        "One of them whole: syncline dlq show TOPIC ID. To publish them again: syncline dlq replay TOPIC"
+    )
 
 
 @dlq.command()
@@ -97,17 +115,17 @@ def show(where: str, letter_id: str, settings: ConnectionSettings, output: Outpu
     """
     from syncline.cli.letters import letter_document, open_catalog
     from syncline.errors import LogError
-    from syncline.inspection.dead_letters import decoded, read_dead_letters, topics_meant
+    from syncline.inspection.dead_letters import DeadLetters, Wanted, decoded, topics_meant
 
     log, picture = open_catalog(settings)
     topics = topics_meant(picture, where)
-    wanted = [each for each in read_dead_letters(log, topics) if each.name == letter_id]
-    if not wanted:
+    found = list(DeadLetters(log, topics, Wanted(names=frozenset([letter_id]))))
+    if not found:
         raise LogError(
             f"there is no dead letter {letter_id} in {', '.join(topics)}; "
             "`syncline dlq list` shows those that there are"
         )
-    documents = [{**letter_document(each), **decoded(picture, each.letter)} for each in wanted]
+    documents = [{**letter_document(each), **decoded(picture, each.letter)} for each in found]
     if output.is_json:
         output.document({"dead_letters": documents})
         return

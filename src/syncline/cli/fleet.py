@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from syncline.cli.output import Output, counted
+from syncline.cli.violations import violations_document
 from syncline.inspection.fleet import Comparison
+from syncline.inspection.violations import Violations
 from syncline.telemetry.reports import AgentStatus, PartitionStatus
 
 _SILENT_US = 30_000_000
 
 
-def status_document(agents: Sequence[AgentStatus], comparison: Comparison, *, now_us: int) -> dict[str, Any]:
+def status_document(
+    agents: Sequence[AgentStatus], comparison: Comparison, violations: Violations, *, now_us: int
+) -> dict[str, Any]:
     """The fleet as JSON data. Digests are texts of 16 hex digits: a number would not survive every JSON parser."""
     return {
         "agents": [
@@ -61,6 +65,7 @@ def status_document(agents: Sequence[AgentStatus], comparison: Comparison, *, no
                 for found in comparison.disagreements
             ],
         },
+        "violations": violations_document(violations),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
     from syncline.contracts.model import FeatureType
     from syncline.reader import ModelInput
+
+_LONGEST_LIST = 8
+"""A longer list is shown by its ends: an embedding has hundreds of elements."""
 
 
 @click.command()
@@ -95,7 +100,7 @@ def _rows(row: ModelInput) -> list[list[str]]:
         rows.append(
             [
                 name,
-                "null" if value is None else str(value),
+                _shown(value),
                 str(row.statuses[name]),
                 "-" if age is None else f"{age.total_seconds():.1f} s",
                 source.reference or source.view,
@@ -105,13 +110,35 @@ def _rows(row: ModelInput) -> list[list[str]]:
     return rows
 
 
+def _shown(value: object) -> str:
+    """A value in a table: whole, but for the middle of a long list."""
+    plain = _plain(value)
+    if isinstance(plain, list) and len(plain) > _LONGEST_LIST:
+        first, last = (json.dumps(part, ensure_ascii=False)[1:-1] for part in (plain[:3], plain[-1:]))
+        return f"[{first}, ..., {last}] ({len(plain):,} items)"
+    if isinstance(plain, list | dict):
+        return json.dumps(plain, ensure_ascii=False)
+    return "null" if plain is None else str(plain)
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401  whatever JSON has
+    """The value with days and moments as ISO text."""
+    if isinstance(value, date):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return value
+
+
 def _document(row: ModelInput) -> dict[str, Any]:
     ages, times, by_feature = row.ages, row.event_times, row.sources_by_feature
     features = {}
     for name, value in row.values.items():
         source, age, when = by_feature[name], ages[name], times[name]
         features[name] = {
-            "value": value,
+            "value": _plain(value),
             "status": str(row.statuses[name]),
             "age_s": None if age is None else age.total_seconds(),
             "event_time": None if when is None else when.isoformat(),

@@ -42,9 +42,12 @@ def open_catalog(settings: ConnectionSettings) -> tuple[Log, Picture]:
 def letter_document(found: FoundLetter) -> dict[str, Any]:
     """One dead letter as JSON data; bytes that are no text stand in hex."""
     letter = found.letter
+    # What a letter claims of another topic is told, and never taken for true.
+    claimed = {"claimed_topic": letter.topic} if found.astray else {}
     return {
         "id": found.name,
-        "topic": letter.topic,
+        "topic": found.topic,
+        **claimed,
         "partition": letter.partition,
         "offset": letter.offset,
         "time": time_text(letter.timestamp_ms),
@@ -55,9 +58,9 @@ def letter_document(found: FoundLetter) -> dict[str, Any]:
         "view_version": letter.reason.view_version,
         "schema_id": letter.reason.schema_id,
         "agent": letter.agent,
-        "key": _text_or_hex(letter.key),
+        "key": text_or_hex(letter.key),
         "value_hex": None if letter.value is None else letter.value.hex(),
-        "headers": [[name, _text_or_hex(value)] for name, value in letter.headers],
+        "headers": [[name, text_or_hex(value)] for name, value in letter.headers],
     }
 
 
@@ -70,7 +73,8 @@ def time_text(ms: int) -> str:
     return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _text_or_hex(value: bytes | None) -> str | None:
+def text_or_hex(value: bytes | None) -> str | None:
+    """The text in these bytes, or, where they are none, their digits in hex."""
     if value is None:
         return None
     try:

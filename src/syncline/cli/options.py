@@ -68,6 +68,13 @@ def connection_settings(command: F) -> F:
     return wrapped  # type: ignore[return-value]  # click reads its signature from the decorators
 
 
+allow_widening_option = click.option(
+    "--allow-widening",
+    is_flag=True,
+    help="Wider ranges and more allowed values are MINOR, if every live subscription that reads them accepts it.",
+)
+
+
 def load_settings(
     bootstrap_servers: str | None, registry: str | None, prefix: str | None
 ) -> ConnectionSettings:

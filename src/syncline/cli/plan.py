@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from syncline.cli.options import connection_settings, folder_argument, output_option
+from syncline.cli.options import allow_widening_option, connection_settings, folder_argument, output_option
 from syncline.cli.output import Output
 from syncline.settings import ConnectionSettings
 
@@ -14,9 +14,17 @@ EXIT_CHANGES = 2
 @click.command()
 @folder_argument
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 if there are changes, 0 if there are none.")
+@allow_widening_option
 @connection_settings
 @output_option
-def plan(folder: str, detailed_exitcode: bool, settings: ConnectionSettings, output: Output) -> int:
+def plan(
+    *,
+    folder: str,
+    detailed_exitcode: bool,
+    allow_widening: bool,
+    settings: ConnectionSettings,
+    output: Output,
+) -> int:
     """Compare the definitions in FOLDER with the catalog, and show what apply would do. Nothing is written."""
     from syncline import wiring
     from syncline.catalog_client import CatalogClient
@@ -30,7 +38,14 @@ def plan(folder: str, detailed_exitcode: bool, settings: ConnectionSettings, out
     )
     try:
         with output.problems():
-            planned = make_plan(folder, settings=settings, log=log, registry=registry, catalog=catalog)
+            planned = make_plan(
+                folder,
+                settings=settings,
+                log=log,
+                registry=registry,
+                catalog=catalog,
+                allow_widening=allow_widening,
+            )
     finally:
         catalog.close()
     if output.is_json:

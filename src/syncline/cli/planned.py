@@ -8,9 +8,11 @@ from typing import Any
 from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog_client import CatalogClient
 from syncline.cli.output import Output, counted
+from syncline.contracts.comparison import Change, Level
+from syncline.definitions.actions import Plan, RegisterView, ViewChange
 from syncline.definitions.folder import read_folder
 from syncline.definitions.observe import observe
-from syncline.definitions.plan import Plan, ViewChange, plan
+from syncline.definitions.plan import plan
 from syncline.ports.log import Log
 from syncline.ports.registry import Registry
 from syncline.settings import ConnectionSettings
@@ -18,7 +20,13 @@ from syncline.wire.topics import Topics
 
 
 def make_plan(
-    folder: str, *, settings: ConnectionSettings, log: Log, registry: Registry, catalog: CatalogClient
+    folder: str,
+    *,
+    settings: ConnectionSettings,
+    log: Log,
+    registry: Registry,
+    catalog: CatalogClient,
+    allow_widening: bool = False,
 ) -> Plan:
     """Read the folder, then the cluster, and compare.
 
@@ -29,7 +37,12 @@ def make_plan(
     definitions = read_folder(folder, prefix=settings.prefix)
     seen = observe(definitions, log=log, registry=registry, catalog=catalog, topics=Topics(settings.prefix))
     planned = plan(
-        definitions, seen.picture, topics=seen.topics, refusals=seen.refusals, prefix=settings.prefix
+        definitions,
+        seen.picture,
+        topics=seen.topics,
+        refusals=seen.refusals,
+        prefix=settings.prefix,
+        allow_widening=allow_widening,
     )
     return replace(planned, notes=(*seen.notes, *planned.notes))
 
@@ -49,8 +62,17 @@ def plan_document(planned: Plan) -> dict[str, Any]:
                 "change": action.change.value,
                 "topic": action.contract.topic,
                 "owner": action.contract.owner,
+                "before": action.before,
+                "level": action.level.name,
                 "changes": [
-                    {"what": change.what, "level": change.level.name, "sentence": change.sentence}
+                    {
+                        "what": change.what,
+                        "is_feature": change.is_feature,
+                        "level": change.level.name,
+                        "rule": change.rule,
+                        "reason": change.reason,
+                        "accepted": _is_accepted(action, change),
+                    }
                     for change in action.changes
                 ],
             }
@@ -80,6 +102,16 @@ def plan_document(planned: Plan) -> dict[str, Any]:
             }
             for action in planned.subscriptions
         ],
+        "at_risk": [
+            {
+                "subscription": risk.consumer,
+                "rule": risk.rule,
+                "about": risk.about,
+                "reason": risk.reason,
+            }
+            for risk in planned.risks
+        ],
+        "allow_widening": planned.allow_widening,
         "unchanged": list(planned.unchanged),
         "notes": list(planned.notes),
     }
@@ -98,7 +130,7 @@ def show_plan(planned: Plan, output: Output) -> None:
             f"view {view.contract.reference}: {view.change.value}, {features}, owner {view.contract.owner}",
         )
         for change in view.changes:
-            output.line(f"      {change}")
+            _change(output, view, change)
     for bundle in planned.bundles:
         release = bundle.payload
         versions = ", ".join(f"{view.alias} {view.view}@{view.version}" for view in release.views)
@@ -112,8 +144,7 @@ def show_plan(planned: Plan, output: Output) -> None:
         _action(output, sign, f"subscription {declared.consumer}: {declared.bundle}, {_policy(declared)}")
         for difference in _subscription_differences(subscription.before, declared):
             output.line(f"      {difference}")
-    for note in planned.notes:
-        output.say(f"note: {note}")
+    _show_remarks(planned, output)
     if not planned.has_changes:
         output.line(
             f"No changes: the catalog (up to offset {planned.based_on}) says what the folder says.",
@@ -130,8 +161,29 @@ def show_plan(planned: Plan, output: Output) -> None:
     output.line(f"Plan: {', '.join(counts)}; {len(planned.unchanged)} unchanged.")
 
 
+def _show_remarks(planned: Plan, output: Output) -> None:
+    if planned.risks:
+        output.line()
+        output.line("Subscriptions at risk:")
+        for risk in planned.risks:
+            output.line(f"  ! {risk}", style="yellow")
+    for note in planned.notes:
+        output.say(f"note: {note}")
+
+
 def _action(output: Output, sign: str, text: str) -> None:
     output.line(f"  {sign} {text}", style="green" if sign == "+" else "yellow")
+
+
+def _change(output: Output, view: RegisterView, change: Change) -> None:
+    level = "MAJOR, accepted as MINOR" if _is_accepted(view, change) else change.level.name
+    style = {"+": "green", "-": "red"}.get(change.sign, "yellow")
+    output.line(f"      {change.sign} {change.what}: {change.reason} ({level})", style=style)
+
+
+def _is_accepted(view: RegisterView, change: Change) -> bool:
+    """Whether a change that asks for a MAJOR is in a MINOR all the same: all who read it accept it."""
+    return view.change is ViewChange.NEW_MINOR and change.level is Level.MAJOR
 
 
 def _policy(declared: SubscriptionDeclared) -> str:

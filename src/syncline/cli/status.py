@@ -9,6 +9,7 @@ from syncline.cli.output import Output, counted
 from syncline.settings import ConnectionSettings
 
 _LOOKED_AT = 2_000
+_VIOLATIONS_US = 3_600_000_000
 
 
 @click.command()
@@ -22,29 +23,37 @@ _LOOKED_AT = 2_000
 def status(
     consumer: str | None, partitions: bool, everything: bool, settings: ConnectionSettings, output: Output
 ) -> int:
-    """Show what each agent last reported, and whether agents at equal positions have equal digests.
+    """Show what each agent last reported, whether agents at equal positions have equal digests, and violations.
+
+    Violations are those of the last hour, or all that are kept with --all: publishers' counts added up, and of a
+    consumer's agents the highest count, as each of its agents judges every record.
 
     Exits 1 if digests disagree: two agents read the same records and have different states.
     """
     from syncline import wiring
     from syncline.cli.fleet import show_fleet, status_document
+    from syncline.cli.violations import show_violations
     from syncline.clock import SystemClock
-    from syncline.inspection.fleet import compare, read_fleet
+    from syncline.inspection.fleet import compare, read_reports
+    from syncline.inspection.violations import sum_up
     from syncline.wire.topics import Topics
 
     log = wiring.open_log(settings)
     log.cluster_id()
     last = None if everything else _LOOKED_AT
-    fleet, skipped = read_fleet(log, Topics(settings.prefix).reports, last=last)
-    agents = [agent for agent in fleet if consumer in (None, agent.consumer)]
+    reports = read_reports(log, Topics(settings.prefix).reports, last=last)
+    agents = [agent for agent in reports.agents if consumer in (None, agent.consumer)]
     comparison = compare(agents)
     now_us = SystemClock().now_us()
-    if skipped:
+    from_us = None if everything else now_us - _VIOLATIONS_US
+    violations = sum_up(reports.violations, from_us=from_us, consumer=consumer)
+    if reports.skipped:
         output.say(
-            f"note: {counted(skipped, 'report')} could not be read: other bytes, or written by a newer Syncline"
+            f"note: {counted(reports.skipped, 'report')} could not be read: other bytes, or written by a newer Syncline"
         )
     if output.is_json:
-        output.document(status_document(agents, comparison, now_us=now_us))
+        output.document(status_document(agents, comparison, violations, now_us=now_us))
     else:
         show_fleet(agents, comparison, output, now_us=now_us, partitions=partitions)
+        show_violations(violations, output, looked_from_us=from_us)
     return 1 if comparison.disagreements else 0

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.contracts.model import FeatureType
 
 if TYPE_CHECKING:
-    from syncline.contracts.model import Contract, Feature
+    from syncline.contracts.model import Contract, Feature, Item
 
 TIMESTAMP_MICROS = {"type": "long", "logicalType": "timestamp-micros"}
-_SCALARS = frozenset(member.value for member in FeatureType)
-_LIMITS = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
-_DEEPEST = 50
-_NULL_AND_VALUE = 2
+DATE = {"type": "int", "logicalType": "date"}
+_RANGE = ("minimum", "maximum", "exclusive_minimum", "exclusive_maximum")
+_TEXT = ("min_length", "max_length", "pattern")
+_ITEMS = ("min_items", "max_items", "dimensions", "embedding_model")
 
 
 def avro_name(contract: Contract) -> str:
@@ -31,8 +32,8 @@ def avro_schema(contract: Contract) -> dict[str, Any]:
     namespace, _, name = avro_name(contract).rpartition(".")
     fields: list[dict[str, Any]] = [{"name": key.name, "type": key.type.value} for key in contract.keys]
     fields.append({"name": contract.event_time, "type": dict(TIMESTAMP_MICROS)})
-    fields += [_field(feature) for feature in contract.features]
-    return {
+    fields += [_field(feature, union=feature.name in contract.union_stays) for feature in contract.features]
+    schema = {
         "type": "record",
         "name": name,
         "namespace": namespace,
@@ -41,6 +42,9 @@ def avro_schema(contract: Contract) -> dict[str, Any]:
         "syncline.version": str(contract.version),
         "syncline.hash": contract_hash(contract),
     }
+    if contract.rules:
+        schema["syncline.rules"] = _rules(contract)
+    return schema
 
 
 def avro_text(contract: Contract) -> str:
@@ -48,77 +52,89 @@ def avro_text(contract: Contract) -> str:
     return _compact(avro_schema(contract))
 
 
+def as_registered(contract: Contract, schema: str) -> Contract:
+    """The contract, knowing which unions of nullable features stay in `schema`, the registered one of its MAJOR.
+
+    Bytes are written as the registered schema says: a required feature whose union stays has a branch before it.
+    """
+    unions = {field["name"] for field in json.loads(schema)["fields"] if isinstance(field["type"], list)}
+    stays = frozenset(
+        feature.name for feature in contract.features if feature.required and feature.name in unions
+    )
+    return replace(contract, union_stays=stays)
+
+
 def contract_hash(contract: Contract) -> str:
     """The SHA-256, in hex, of all that decides over a message: what is said about people and dates is not in it."""
     return hashlib.sha256(_compact(_wire_relevant(contract)).encode()).hexdigest()
-
-
-def refuse_unsafe(schema: object) -> list[str]:
-    """Why a schema must not be decoded; empty when it is safe.
-
-    Refused are recursion, arrays and maps whose items take no bytes (few bytes would then decode to any number of
-    items), and whatever is not a flat record of the types that a contract can state.
-    """
-    reasons = _bombs(schema, "the schema", frozenset(), 0)[0]
-    if reasons:
-        return reasons
-    if (
-        not isinstance(schema, dict)
-        or schema.get("type") != "record"
-        or not isinstance(schema.get("fields"), list)
-    ):
-        return ["the schema is no record"]
-    for field in schema["fields"]:
-        if not isinstance(field, dict) or not isinstance(field.get("name"), str):
-            reasons.append("a field has no name")
-        elif not is_supported(field.get("type")):
-            reasons.append(f"field `{field['name']}` has the type {str(field.get('type'))[:80]}")
-    return reasons
-
-
-def is_supported(kind: object) -> bool:
-    """Whether a field of this Avro type can be decoded here: a scalar, timestamp-micros, or one of them or null."""
-    if isinstance(kind, list):
-        nullable = len(kind) == _NULL_AND_VALUE and kind.count("null") == 1
-        return nullable and all(branch == "null" or is_supported(branch) for branch in kind)
-    if isinstance(kind, dict):
-        logical = kind.get("logicalType")
-        return kind.get("type") in _SCALARS and (
-            logical is None or (logical == "timestamp-micros" and kind["type"] == "long")
-        )
-    return isinstance(kind, str) and kind in _SCALARS
 
 
 def _compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _field(feature: Feature) -> dict[str, Any]:
-    field: dict[str, Any] = {"name": feature.name, "type": feature.type.value}
-    if not feature.required:
+def _avro_type(kind: FeatureType, item: Item | None = None) -> str | dict[str, Any]:
+    """The type of a field that is never null."""
+    if kind is FeatureType.TIMESTAMP:
+        return dict(TIMESTAMP_MICROS)
+    if kind is FeatureType.DATE:
+        return dict(DATE)
+    if not kind.is_nested:
+        return kind.value
+    assert item is not None, "a list, map or vector has items"
+    inside = _avro_type(item.type)
+    return (
+        {"type": "map", "values": inside} if kind is FeatureType.MAP else {"type": "array", "items": inside}
+    )
+
+
+def _field(feature: Feature, *, union: bool = False) -> dict[str, Any]:
+    kind = _avro_type(feature.type, feature.item)
+    field: dict[str, Any] = {"name": feature.name, "type": kind}
+    if union or not feature.required:
         # A union's default must be of its first branch.
         first_is_type = feature.has_default and feature.default is not None
-        field["type"] = [feature.type.value, "null"] if first_is_type else ["null", feature.type.value]
+        field["type"] = [kind, "null"] if first_is_type else ["null", kind]
     if feature.has_default:
-        field["default"] = feature.default
+        default = feature.default
+        # Catalogs may keep a document's names in another order: the hash must not follow.
+        field["default"] = dict(sorted(default.items())) if isinstance(default, dict) else default
     if feature.unit is not None:
         field["syncline.unit"] = feature.unit
-    for limit in _LIMITS:
-        value = getattr(feature, limit)
-        if value is not None:
-            head, _, tail = limit.partition("_")
-            field[f"syncline.{head}{tail.capitalize()}"] = value
-    if feature.allowed is not None:
-        field["syncline.enum"] = list(feature.allowed)
-    if feature.type.is_floating:
-        field["syncline.finite"] = feature.finite
+    limits = _limits(feature, (*_RANGE, *_TEXT, *_ITEMS))
+    if feature.unique_items:
+        limits["uniqueItems"] = True
+    if feature.item is not None:
+        limits["item"] = _limits(feature.item, (*_RANGE, *_TEXT))
+    field |= {f"syncline.{name}": limit for name, limit in limits.items() if limit != {}}
     if feature.redact:
         field["syncline.redact"] = True
     return field
 
 
+def _limits(of: Feature | Item, names: tuple[str, ...]) -> dict[str, Any]:
+    """Every limit that is stated, as attributes name it, in an order that never changes: it is in the hash."""
+    stated = ((name, getattr(of, name)) for name in names)
+    limits = {_attribute(name): limit for name, limit in stated if limit is not None}
+    if of.allowed is not None:
+        limits["enum"] = list(of.allowed)
+    if of.type.is_floating:
+        limits["finite"] = of.finite
+    return limits
+
+
+def _attribute(name: str) -> str:
+    """`exclusive_minimum` as attributes write it: `exclusiveMinimum`."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def _rules(contract: Contract) -> list[dict[str, str]]:
+    return [{"name": rule.name, "expression": rule.expression} for rule in contract.rules]
+
+
 def _wire_relevant(contract: Contract) -> dict[str, Any]:
-    return {
+    relevant = {
         "contract": contract.view,
         "version": str(contract.version),
         "keys": [[key.name, key.type.value] for key in contract.keys],
@@ -131,61 +147,7 @@ def _wire_relevant(contract: Contract) -> dict[str, Any]:
         "onViolation": contract.on_violation.value,
         "whenStale": contract.when_stale.value,
     }
-
-
-def _bombs(node: object, place: str, named: frozenset[str], depth: int) -> tuple[list[str], bool]:
-    """The reasons found in `node`, and whether one value of it may take no bytes at all."""
-    if depth > _DEEPEST:
-        return [f"{place} is nested more than {_DEEPEST} deep"], False
-    if isinstance(node, list):
-        # A union's branch takes a byte, whatever stands in it.
-        return [reason for branch in node for reason in _bombs(branch, place, named, depth + 1)[0]], False
-    if not isinstance(node, dict) or "type" not in node:
-        if not isinstance(node, str):
-            return [f"{place} has no type"], False
-        return [f"{place} refers to `{node}`, which contains it"] if node in named else [], node == "null"
-    kind = node["type"]
-    look_inside = _CONTAINERS.get(kind) if isinstance(kind, str) else None
-    if look_inside is not None:
-        return look_inside(node, place, named, depth + 1)
-    reasons, empty = _bombs(kind, place, named, depth + 1)
-    return reasons, empty or (kind == "fixed" and node.get("size") == 0)
-
-
-def _bombs_of_items(
-    node: dict[str, Any], place: str, named: frozenset[str], depth: int
-) -> tuple[list[str], bool]:
-    is_array = node["type"] == "array"
-    reasons, empty = _bombs(
-        node.get("items" if is_array else "values"), f"the items of {place}", named, depth
-    )
-    # An item of a map takes at least the byte of its name's length.
-    return ([*reasons, f"the items of {place} take no bytes"] if empty and is_array else reasons), False
-
-
-def _bombs_of_record(
-    node: dict[str, Any], place: str, named: frozenset[str], depth: int
-) -> tuple[list[str], bool]:
-    name, namespace = str(node.get("name")), node.get("namespace")
-    inside = named | {name, f"{namespace}.{name}"}
-    reasons: list[str] = []
-    empty = True
-    fields = node.get("fields")
-    if not isinstance(fields, list):
-        return [f"{place} has no fields"], False
-    for field in fields:
-        if not isinstance(field, dict):
-            reasons.append(f"a field of {place} is no mapping")
-            continue
-        more, field_empty = _bombs(field.get("type"), f"field `{field.get('name')}`", inside, depth)
-        reasons += more
-        empty = empty and field_empty
-    return reasons, empty
-
-
-_CONTAINERS = {
-    "array": _bombs_of_items,
-    "map": _bombs_of_items,
-    "record": _bombs_of_record,
-    "error": _bombs_of_record,
-}
+    if contract.rules:
+        # Left out where there are none: the hashes of contracts from before there were rules stay as they are.
+        relevant["rules"] = _rules(contract)
+    return relevant

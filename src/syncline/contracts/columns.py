@@ -3,67 +3,89 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from syncline.contracts.arrow import ARROW_TYPES, NUMPY_TYPES, numbers, text_ends, validity
-from syncline.contracts.limits import EVENT_TIMES, INTEGER_RANGES, LARGEST, closed_range
-from syncline.contracts.model import FeatureType
+from syncline.contracts.arrow import arrow_type, canonical_rows, carries, text_ends, validity
+from syncline.contracts.item_columns import ItemColumn
+from syncline.contracts.model import Feature, FeatureType
+from syncline.contracts.rule_check import RuleCheck
+from syncline.contracts.scalar_columns import ScalarColumn
 from syncline.errors import WireError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-    from syncline.contracts.model import Contract, Feature
+    from syncline.contracts.model import Contract
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    """What is asked of one column; `low` and `high` of None means any value of its type."""
+class _Column:
+    """What is asked of one column; `judge` says which values that are not null keep their limits, None for all."""
 
     name: str
-    type: FeatureType
+    type: pa.DataType
     required: bool
-    low: int | float | None = None
-    high: int | float | None = None
-    nan_passes: bool = False
-    allowed: pa.Array | None = None
-    non_empty: bool = False
+    judge: Callable[[pa.Array], npt.NDArray[np.bool_] | None]
 
 
 class ColumnCheck:
     """Judges batches; compile it once per contract, call it often."""
 
     def __init__(self, contract: Contract) -> None:
-        self._rules = [
-            _Rule(key.name, key.type, required=True, non_empty=key.type is FeatureType.STRING)
+        self._columns = [
+            _Column(
+                key.name,
+                arrow_type(key.type),
+                required=True,
+                judge=_filled if key.type is FeatureType.STRING else _all_pass,
+            )
             for key in contract.keys
         ]
-        self._rules.append(_Rule(contract.event_time, FeatureType.LONG, True, *EVENT_TIMES))
-        self._rules += [_rule(feature) for feature in contract.features]
+        event_time = ScalarColumn(Feature("", FeatureType.TIMESTAMP, required=True))
+        self._columns.append(
+            _Column(contract.event_time, arrow_type(FeatureType.TIMESTAMP), required=True, judge=event_time)
+        )
+        self._columns += [
+            _Column(
+                feature.name,
+                arrow_type(feature.type, feature.item.type if feature.item is not None else None),
+                required=feature.required,
+                judge=ScalarColumn(feature) if feature.item is None else ItemColumn(feature, feature.item),
+            )
+            for feature in contract.features
+        ]
+        self._rules = [RuleCheck(contract, rule) for rule in contract.rules]
 
     def __call__(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
         """Which rows keep every rule: one flag a row.
 
         Args:
-            batch: a column per join key, event time and feature, by name, as `Decoder` gives it (the event time may
-                be int64 µs as well).
+            batch: a column per join key, event time and feature, by name, as `Decoder` gives it (times may have
+                another zone or none, or be int64 µs as well). A map that names a key twice breaks its contract.
 
         Raises:
             WireError: a column is missing or has another type than the contract's.
         """
         good = np.ones(batch.num_rows, np.bool_)
-        for rule in self._rules:
-            index = batch.schema.get_field_index(rule.name)
-            if index < 0:
-                raise WireError(f"the batch has no column `{rule.name}`")
-            passed = _judge(rule, batch.column(index))
+        for wanted in self._columns:
+            passed = _judge(wanted, _column(batch, wanted))
             if passed is not None:
                 good &= passed
+        for rule in self._rules:
+            self._judge_rule(rule, batch, good)
         return good
+
+    @staticmethod
+    def _judge_rule(rule: RuleCheck, batch: pa.RecordBatch, good: npt.NDArray[np.bool_]) -> None:
+        """Take the rows that break the rule out of `good`; only rows still in it have values to judge."""
+        places = np.flatnonzero(good)
+        rows = canonical_rows(batch.select(list(rule.names)), places)
+        good[places] = [rule.keeps(row) for row in rows]
 
 
 def compile_columns(contract: Contract) -> ColumnCheck:
@@ -71,54 +93,30 @@ def compile_columns(contract: Contract) -> ColumnCheck:
     return ColumnCheck(contract)
 
 
-def _rule(feature: Feature) -> _Rule:
-    bounds = closed_range(feature)
-    low: float | None
-    high: float | None
-    low, high = bounds if bounds is not None else (None, None)
-    if bounds is not None and bounds == INTEGER_RANGES.get(feature.type):
-        low = high = None
-    allowed = None
-    if feature.allowed is not None:
-        allowed = pa.array(feature.allowed, ARROW_TYPES[feature.type])
-    return _Rule(
-        feature.name,
-        feature.type,
-        feature.required,
-        low,
-        high,
-        nan_passes=feature.type in LARGEST and not feature.finite,
-        allowed=allowed,
-    )
+def _column(batch: pa.RecordBatch, wanted: _Column) -> pa.Array:
+    index = batch.schema.get_field_index(wanted.name)
+    if index < 0:
+        raise WireError(f"the batch has no column `{wanted.name}`")
+    column = batch.column(index)
+    if not carries(column.type, wanted.type):
+        raise WireError(f"column `{wanted.name}` is {column.type}, not {wanted.type}")
+    return column
 
 
-def _judge(rule: _Rule, column: pa.Array) -> npt.NDArray[np.bool_] | None:
-    """Which values keep the rule; None when all do."""
-    _ask_type(rule, column)
-    passed: npt.NDArray[np.bool_] | None = None
-    if rule.low is not None and rule.high is not None:
-        values: npt.NDArray[Any] = numbers(column, NUMPY_TYPES[rule.type])
-        passed = (values >= rule.low) & (values <= rule.high)
-        if rule.nan_passes:
-            passed |= np.isnan(values)
-    if rule.allowed is not None:
-        member = np.asarray(pc.is_in(column, value_set=rule.allowed).to_numpy(zero_copy_only=False), np.bool_)
-        passed = member if passed is None else passed & member
-    if rule.non_empty:
-        filled = np.diff(text_ends(column)) > 0
-        passed = filled if passed is None else passed & filled
+def _judge(wanted: _Column, column: pa.Array) -> npt.NDArray[np.bool_] | None:
+    """Which rows keep what is asked of the column; None when all do."""
+    passed = wanted.judge(column)
     valid = validity(column)
     if valid is None:
         return passed
-    if rule.required:
+    if wanted.required:
         return valid if passed is None else passed & valid
     return None if passed is None else passed | ~valid
 
 
-def _ask_type(rule: _Rule, column: pa.Array) -> None:
-    wanted = ARROW_TYPES[rule.type]
-    is_event_time = (
-        rule.type is FeatureType.LONG and pa.types.is_timestamp(column.type) and column.type.unit == "us"
-    )
-    if column.type != wanted and not is_event_time:
-        raise WireError(f"column `{rule.name}` is {column.type}, not {wanted}")
+def _filled(column: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.diff(text_ends(column)) > 0
+
+
+def _all_pass(_column: pa.Array) -> None:
+    return None

@@ -15,9 +15,10 @@ DOCUMENT_SETTINGS = frozenset(
     f"syncline.{name}"
     for name in ("onViolation", "whenStale", "maxAge", "maxAhead", "lateArrival", "partitions")
 )
-FEATURE_SETTINGS = frozenset(f"syncline.{name}" for name in ("default", "finite", "redact"))
-NOT_YET_SETTINGS = frozenset(f"syncline.{name}" for name in ("itemMinimum", "itemMaximum"))
-_PLACES = {"the document": DOCUMENT_SETTINGS, "a feature": FEATURE_SETTINGS | NOT_YET_SETTINGS}
+FEATURE_SETTINGS = frozenset(
+    f"syncline.{name}" for name in ("default", "finite", "redact", "itemMinimum", "itemMaximum")
+)
+_PLACES = {"the document": DOCUMENT_SETTINGS, "a feature": FEATURE_SETTINGS}
 
 
 def custom_properties(

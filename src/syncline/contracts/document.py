@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncline.contracts.custom import DOCUMENT_SETTINGS, custom_properties
-from syncline.contracts.durations import duration_us, parse_duration
-from syncline.contracts.located import Findings, Located, load_yaml, nearest
+from syncline.contracts.durations import parse_duration
+from syncline.contracts.foreign import is_foreign
+from syncline.contracts.located import Findings, Located, load_yaml, nearest_word
 from syncline.contracts.model import Contract, OnViolation, Version, WhenStale
 from syncline.contracts.properties import ParsedProperties, parse_properties
-from syncline.contracts.standard import API_VERSION, find_standard_problems
+from syncline.contracts.servers import check_servers
+from syncline.contracts.service_levels import find_contradictions, read_service_levels
+from syncline.contracts.standard import find_standard_problems
 from syncline.errors import DefinitionError, Problem
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 _VIEW = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _VERSION = re.compile(r"([1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
 _MOST_PARTITIONS = 1_000
-_DURATION_SLAS = ("frequency", "retention", "latency")
 _DEFAULTS = {"retention": 7 * 86_400_000_000, "maxAhead": 300_000_000, "partitions": 6}
 
 _Word = TypeVar("_Word", bound="StrEnum")
@@ -73,15 +74,7 @@ def _contract(located: Located, prefix: str, *, by_standard: bool) -> Contract:
     if not isinstance(document, dict):
         findings.add((), "mapping", "the document is no mapping", "Begin with `apiVersion: v3.2.0`")
         findings.raise_if_any()
-    if document.get("apiVersion") != API_VERSION:
-        # Said alone: under another version of the standard every further problem might be a false one.
-        stated = document.get("apiVersion")
-        findings.add(
-            ("apiVersion",),
-            "api-version",
-            "`apiVersion` is missing" if stated is None else f"apiVersion {stated!r:.40} is not read here",
-            f"Write `apiVersion: {API_VERSION}`, and follow that version of the standard",
-        )
+    if is_foreign(document, findings):
         findings.raise_if_any()
     if by_standard:
         find_standard_problems(document, findings)
@@ -108,14 +101,21 @@ class _Reading:
             self._document, (), known=DOCUMENT_SETTINGS, findings=self._findings, level="the document"
         )
         topic, parsed = self._schema(view, version)
-        slas, end_of_support = self._slas(view)
+        levels = read_service_levels(self._document, view, self._findings)
+        check_servers(self._document, self._findings)
         when_stale = self._setting_word(settings, "whenStale", WhenStale, WhenStale.FLAG)
         on_violation = self._setting_word(settings, "onViolation", OnViolation, OnViolation.DEAD_LETTER)
         max_age = self._setting_duration(settings, "maxAge")
         max_ahead = self._setting_duration(settings, "maxAhead")
         late_arrival = self._setting_duration(settings, "lateArrival")
         partitions = self._partitions(settings)
-        frequency = slas.get("frequency")
+        frequency = levels.durations.get("frequency")
+        find_contradictions(
+            levels,
+            max_age=(max_age, settings["syncline.maxAge"][1]) if max_age else None,
+            late_arrival=(late_arrival, settings["syncline.lateArrival"][1]) if late_arrival else None,
+            findings=self._findings,
+        )
         if when_stale is WhenStale.DEFAULT and parsed is not None:
             for feature, path in zip(parsed.features, parsed.feature_paths, strict=True):
                 if not feature.has_default:
@@ -136,17 +136,18 @@ class _Reading:
             features=parsed.features,
             topic=topic or "",
             partitions=partitions,
-            retention_us=slas.get("retention", _DEFAULTS["retention"]),
+            retention_us=levels.durations.get("retention", _DEFAULTS["retention"]),
             max_age_us=max_age or (2 * frequency if frequency else None),
             max_ahead_us=max_ahead or _DEFAULTS["maxAhead"],
             late_arrival_us=late_arrival,
             on_violation=on_violation,
             when_stale=when_stale,
             frequency_us=frequency,
-            latency_us=slas.get("latency"),
-            end_of_support=end_of_support,
+            latency_us=levels.durations.get("latency"),
+            end_of_support=levels.end_of_support,
             status=status,
             description=self._description(),
+            rules=parsed.rules,
             document=self._document,
         )
 
@@ -234,50 +235,6 @@ class _Reading:
             rule = "".join(f"-{c.lower()}" if c.isupper() else c for c in key)
             self._findings.add((*path, key), rule, stated, f"Write `{key}: {wanted}`")
 
-    def _slas(self, view: str | None) -> tuple[dict[str, int], date | None]:
-        found: dict[str, int] = {}
-        end_of_support: date | None = None
-        seen: set[str] = set()
-        slas = self._document.get("slaProperties")
-        for number, sla in enumerate(slas if isinstance(slas, list) else ()):
-            name = sla.get("property") if isinstance(sla, dict) else None
-            if not isinstance(name, str) or name not in (*_DURATION_SLAS, "endOfSupport"):
-                continue
-            path: Path = ("slaProperties", number)
-            if name in seen:
-                self._findings.add(path, "duplicate-sla", f"`{name}` stands here twice", "Keep one of them")
-            seen.add(name)
-            if sla.get("element", view) != view:
-                self._unsupported(
-                    (*path, "element"), "a service level of a part of the view", "Remove `element`"
-                )
-            if name == "endOfSupport":
-                end_of_support = self._date(sla.get("value"), (*path, "value"))
-            else:
-                us = self._sla_duration(sla, path)
-                if us is not None:
-                    found[name] = us
-        return found, end_of_support
-
-    def _sla_duration(self, sla: dict[str, Any], path: Path) -> int | None:
-        value, unit = sla.get("value"), sla.get("unit")
-        try:
-            if isinstance(value, str) and unit is None:
-                return parse_duration(value)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not isinstance(unit, str):
-                raise ValueError(f"{value!r:.40} with the unit {unit!r:.40} is no duration")  # noqa: TRY301, TRY004  one remedy for all
-            return duration_us(value, unit)
-        except ValueError as error:
-            self._findings.add((*path, "value"), "duration", str(error), "Write `value: 5, unit: min`")
-            return None
-
-    def _date(self, value: object, path: Path) -> date | None:
-        try:
-            return date.fromisoformat(value if isinstance(value, str) else "")
-        except ValueError:
-            self._findings.add(path, "date", f"{value!r:.40} is no date", "Write a date such as 2027-03-01")
-            return None
-
     def _setting_word(
         self, settings: Mapping[str, tuple[Any, Path]], name: str, words: type[_Word], default: _Word
     ) -> _Word:
@@ -290,9 +247,7 @@ class _Reading:
     def _word(self, value: object, path: Path, words: tuple[str, ...] | list[str]) -> str | None:
         if isinstance(value, str) and value in words:
             return value
-        remedy = f"Write one of: {', '.join(words)}"
-        if isinstance(value, str):
-            remedy = f"{nearest(value, words)} ({', '.join(words)})"
+        remedy = nearest_word(value, words) if isinstance(value, str) else f"Write one of: {', '.join(words)}"
         self._findings.add(
             path, "word", f"{value!r:.40} is not allowed" if value is not None else "it is not stated", remedy
         )
@@ -319,6 +274,3 @@ class _Reading:
             f"Write a whole number from 1 to {_MOST_PARTITIONS}",
         )
         return _DEFAULTS["partitions"]
-
-    def _unsupported(self, path: Path, what: str, remedy: str) -> None:
-        self._findings.add(path, "not-supported-yet", f"{what} is not supported yet", remedy)

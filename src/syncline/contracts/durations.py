@@ -52,6 +52,8 @@ def duration_us(value: float, unit: str) -> int:
     key = unit.strip().lower()
     if key == "m":
         raise ValueError("the unit `m` may be a minute or a month: write `min`, or a number of `d`")
+    if key in ("y", "yr", "yrs", "year", "years", "mo", "month", "months"):
+        raise ValueError(f"a {key} has no fixed length: write a number of `d`")
     if key not in _UNIT_BY_SPELLING:
         raise ValueError(f"{unit[:40]!r} is no unit of time: {_HOW}")
     if isinstance(value, float) and not math.isfinite(value):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SMALL = 1_024
 _FLOAT = struct.Struct("<f")
+_FLOATING = {FeatureType.FLOAT: "f", FeatureType.DOUBLE: "d"}
 
 
 class Encoder:
@@ -35,7 +36,8 @@ class Encoder:
         """`prefix` followed by the row's body.
 
         Args:
-            row: all join keys, the event time as int µs, all features (completed, and checked by `RowCheck`).
+            row: all join keys, the event time, all features (completed, and checked by `RowCheck`); days and moments
+                are ints, lists and vectors lists, maps dicts.
             prefix: what goes in front, as Confluent's five bytes.
 
         Raises:
@@ -110,14 +112,76 @@ def _float(value: float) -> bytes:
         return _FLOAT.pack(math.copysign(math.inf, value))
 
 
+_BOOLEANS = {True: b"\x01", False: b"\x00"}
+
+
+def _list_writer(item: FeatureType) -> Callable[[list[Any]], bytes]:
+    """Writes a list as one block; an empty one as the 0 that ends every list."""
+    write = _several(item)
+
+    def write_list(values: list[Any]) -> bytes:
+        if type(values) is not list:
+            raise TypeError(f"a {type(values).__name__} is no list")
+        return _long(len(values)) + write(values) + b"\x00" if values else b"\x00"
+
+    return write_list
+
+
+def _map_writer(item: FeatureType) -> Callable[[dict[str, Any]], bytes]:
+    """Writes a map as one block, in the order of its entries."""
+    write = _SCALARS[item]
+
+    def write_map(values: dict[str, Any]) -> bytes:
+        if type(values) is not dict:
+            raise TypeError(f"a {type(values).__name__} is no map")
+        if not values:
+            return b"\x00"
+        entries = [part for key, value in values.items() for part in (_text(key), write(value))]
+        return b"".join((_long(len(values)), *entries, b"\x00"))
+
+    return write_map
+
+
+def _several(item: FeatureType) -> Callable[[list[Any]], bytes]:
+    if item in _FLOATING:
+        letter, single = _FLOATING[item], _SCALARS[item]
+
+        def write_floats(values: list[Any]) -> bytes:
+            try:
+                return struct.pack(f"<{len(values)}{letter}", *values)
+            except OverflowError:
+                # A number beyond 32 bits, which becomes an infinity as a scalar of its type does.
+                return b"".join(map(single, values))
+
+        return write_floats
+    write = _SCALARS[item]
+    return lambda values: b"".join(map(write, values))
+
+
+_SCALARS: dict[FeatureType, Callable[[Any], bytes]] = {
+    FeatureType.BOOLEAN: _BOOLEANS.__getitem__,
+    FeatureType.INT: _int,
+    FeatureType.LONG: _long,
+    FeatureType.FLOAT: _float,
+    FeatureType.DOUBLE: struct.Struct("<d").pack,
+    FeatureType.STRING: _text,
+    FeatureType.DATE: _int,
+    FeatureType.TIMESTAMP: _long,
+}
+
+
 def _generate(fields: tuple[WireField, ...]) -> Callable[[Mapping[str, Any], bytes], bytes]:
     namespace: dict[str, Any] = {
         "long": _long,
         "int_": _int,
         "text": _text,
         "float_": _float,
-        "boolean": {True: b"\x01", False: b"\x00"},
+        "boolean": _BOOLEANS,
     }
+    for field in fields:
+        if field.item is not None:
+            writer = _map_writer if field.type is FeatureType.MAP else _list_writer
+            namespace[_nested_name(field)] = writer(field.item)
     body = []
     parts: list[str] = []
     run: list[WireField] = []
@@ -155,14 +219,20 @@ def _expression(field: WireField, value: str) -> str:
     match field.type:
         case FeatureType.STRING:
             return f"text({value})"
-        case FeatureType.LONG:
+        case FeatureType.LONG | FeatureType.TIMESTAMP:
             return f"long({value})"
-        case FeatureType.INT:
+        case FeatureType.LIST | FeatureType.MAP:
+            return f"{_nested_name(field)}({value})"
+        case FeatureType.INT | FeatureType.DATE:
             return f"int_({value})"
         case FeatureType.FLOAT:
             return f"float_({value})"
         case _:
             return f"boolean[{value}]"
+
+
+def _nested_name(field: WireField) -> str:
+    return f"{field.type.value}_of_{field.item.value if field.item is not None else 'nothing'}"
 
 
 def _optional(field: WireField, value: str, namespace: dict[str, Any]) -> str:

@@ -14,15 +14,25 @@ from syncline.contracts.arrow import (
     NUMPY_TYPES,
     arrow_schema,
     booleans,
+    carries,
+    items_of,
     numbers,
     text_bytes,
     text_ends,
     validity,
 )
 from syncline.contracts.avro import avro_schema
+from syncline.contracts.entries import null_items, repeated_keys
 from syncline.contracts.fields import wire_fields
 from syncline.contracts.model import FeatureType
-from syncline.contracts.widths import field_widths, varint_widths, zigzag
+from syncline.contracts.widths import (
+    field_widths,
+    item_starts,
+    item_widths,
+    scalar_widths,
+    varint_widths,
+    zigzag,
+)
 from syncline.errors import WireError
 
 if TYPE_CHECKING:
@@ -38,13 +48,14 @@ class ColumnEncoder:
     def __init__(self, contract: Contract) -> None:
         self._fields = wire_fields(avro_schema(contract))
         self.schema: pa.Schema = arrow_schema(self._fields)
-        """The columns that a batch must have, in any order; a timestamp may have any zone, or be int64 µs."""
+        """The columns that a batch must have, in any order; timestamps may have any zone, or be int64 µs."""
 
     def encode(self, batch: pa.RecordBatch, prefix: bytes = b"") -> list[bytes]:
         """One body per row, each behind `prefix` (Confluent's five bytes, say).
 
         Raises:
-            WireError: a column is missing, has another type, or is null where the schema has no null.
+            WireError: a column is missing, has another type, is null where the schema has no null, or has a null
+                or a repeated key inside a list or map.
         """
         columns = [
             self._column(batch, field, wanted)
@@ -72,13 +83,14 @@ class ColumnEncoder:
         if index < 0:
             raise WireError(f"the batch has no column `{field.name}`")
         column = batch.column(index)
-        as_number = field.is_timestamp and (
-            column.type == pa.int64() or (pa.types.is_timestamp(column.type) and column.type.unit == "us")
-        )
-        if column.type != wanted.type and not as_number:
+        if not carries(column.type, wanted.type):
             raise WireError(f"column `{field.name}` is {column.type}, not {wanted.type}")
         if column.null_count and field.null_branch is None:
             raise WireError(f"column `{field.name}` holds a null, which its schema does not allow")
+        if field.item is not None and null_items(column).any():
+            raise WireError(f"column `{field.name}` holds a null inside, which its schema does not allow")
+        if field.type is FeatureType.MAP and repeated_keys(column).any():
+            raise WireError(f"column `{field.name}` holds a map that names a key twice, which readers refuse")
         return column
 
 
@@ -93,19 +105,58 @@ def _write(
         if valid is not None:
             positions = positions[valid]
             column = column.drop_null()
-    if field.type is FeatureType.STRING:
-        _write_texts(column, target, positions)
-    elif field.type is FeatureType.BOOLEAN:
-        target[positions] = booleans(column)
-    elif field.type.is_floating:
-        values = numbers(column, NUMPY_TYPES[field.type])
-        # The target seen as numbers of this type that begin at every byte: one assignment writes them all.
-        windows: npt.NDArray[Any] = np.ndarray(
-            (max(len(target) - values.itemsize + 1, 0),), values.dtype, target.data, 0, (1,)
-        )
-        windows[positions] = values
+    if field.item is None:
+        _write_scalars(field.type, column, target, positions)
     else:
-        _write_varints(zigzag(numbers(column, NUMPY_TYPES[field.type])), target, positions)
+        _write_nested(field.item, column, target, positions)
+
+
+def _write_scalars(
+    kind: FeatureType, column: pa.Array, target: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64]
+) -> None:
+    if kind is FeatureType.STRING:
+        _write_texts(column, target, positions)
+    elif kind is FeatureType.BOOLEAN:
+        target[positions] = booleans(column)
+    elif kind.is_floating:
+        _write_fixed(numbers(column, NUMPY_TYPES[kind]), target, positions)
+    else:
+        _write_varints(zigzag(numbers(column, NUMPY_TYPES[kind])), target, positions)
+
+
+def _write_fixed(
+    values: npt.NDArray[Any], target: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64]
+) -> None:
+    # The target seen as values of this type that begin at every byte: one assignment writes them all.
+    windows: npt.NDArray[Any] = np.ndarray(
+        (max(len(target) - values.itemsize + 1, 0),), values.dtype, target.data, 0, (1,)
+    )
+    windows[positions] = values
+
+
+def _write_nested(
+    kind: FeatureType, column: pa.Array, target: npt.NDArray[np.uint8], positions: npt.NDArray[np.int64]
+) -> None:
+    """Write each list or map as one block and the 0 behind it; an empty one is the count of 0 alone."""
+    items = items_of(column)
+    counts = np.diff(items.ends)
+    firsts = positions + _write_varints(zigzag(counts), target, positions)
+    each = int(counts[0]) if len(counts) else 0
+    if kind.is_floating and items.keys is None and each and (counts == each).all():
+        # Vectors: a row's elements stand side by side here as there, so they are one value of many bytes.
+        elements = numbers(items.values, NUMPY_TYPES[kind])
+        width = each * elements.itemsize
+        target[firsts + width] = 0
+        _write_fixed(elements.view(np.dtype((np.void, width))), target, firsts)
+        return
+    starts = item_starts(items, item_widths(items, kind))
+    lasts = firsts + np.diff(starts[items.ends])
+    target[lasts[counts > 0]] = 0
+    places = starts[:-1] + np.repeat(firsts - starts[items.ends[:-1]], counts)
+    if items.keys is not None:
+        _write_texts(items.keys, target, places)
+        places = places + scalar_widths(FeatureType.STRING, items.keys)
+    _write_scalars(kind, items.values, target, places)
 
 
 def _write_varints(

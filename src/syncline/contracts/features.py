@@ -1,14 +1,14 @@
-"""A property as a feature: its type, every limit on it, its default and its unit."""
+"""A property as a feature: its type, what it may hold, its default and its unit."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.contracts.custom import FEATURE_SETTINGS
-from syncline.contracts.limits import INTEGER_RANGES, LARGEST, as_float32, closed_range
-from syncline.contracts.model import Feature, FeatureType
+from syncline.contracts.defaults import with_default
+from syncline.contracts.items import read_inside
+from syncline.contracts.model import Feature, FeatureType, Item
+from syncline.contracts.scalars import SCALAR_TYPES, scalar_limits, scalar_type, settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from syncline.contracts.located import Path
     from syncline.contracts.property_node import PropertyNode
 
-_LIMITS = {
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "exclusiveMinimum": "exclusive_minimum",
-    "exclusiveMaximum": "exclusive_maximum",
+    Settings = Mapping[str, tuple[Any, Path]]
+
+_NESTED: dict[str, tuple[FeatureType, tuple[str, ...], str]] = {
+    # logicalType → type, the physical types that carry it, the key that says what is inside
+    "array": (FeatureType.LIST, ("array", "list"), "items"),
+    "map": (FeatureType.MAP, ("map",), "map"),
+    "vector": (FeatureType.VECTOR, ("array", "list", "vector"), ""),
 }
-_TYPES: dict[str, dict[str, FeatureType]] = {
-    # logicalType → physicalType → type; the first physicalType is the one taken when none is stated.
-    "number": {"double": FeatureType.DOUBLE, "float": FeatureType.FLOAT},
-    "integer": {"long": FeatureType.LONG, "int": FeatureType.INT},
-    "string": {"string": FeatureType.STRING},
-    "boolean": {"boolean": FeatureType.BOOLEAN},
+FEATURE_TYPES = (*SCALAR_TYPES, *_NESTED)
+"""Every `logicalType` that a feature can have."""
+_REFUSED_TYPES = {
+    "object": "Make each of its properties a feature of its own, or write a map",
+    "time": "Write an integer with a unit, such as the seconds since midnight",
 }
-_FORMATS = {"f64": "double", "f32": "float", "i64": "long", "i32": "int"}
 
 
 def read_feature(node: PropertyNode, name: str | None) -> Feature | None:
@@ -38,140 +38,110 @@ def read_feature(node: PropertyNode, name: str | None) -> Feature | None:
         node.add("name", "name", "`__` separates alias and feature in model inputs", "Use a single `_`")
     if node.item.get("primaryKeyPosition", -1) != -1:
         node.add(
-            "primaryKeyPosition",
-            "key-position",
-            "it is no join key",
-            "Add `primaryKey: true`, or remove it",
+            "primaryKeyPosition", "key-position", "it is no join key", "Add `primaryKey: true`, or remove it"
         )
     if node.item.get("unique") is True:
-        node.not_yet(("unique",), "uniqueness of a feature")
+        remedy = "Remove it, or make it the join key: no message can tell whether others have the same value"
+        node.refuse(("unique",), "uniqueness of a feature", remedy)
     settings = node.custom(FEATURE_SETTINGS, "a feature")
     kind = _type(node)
-    if kind is None or name is None:
+    if kind is None:
+        return None
+    unit = _unit(node, settings)
+    redact = _flag(node, settings, "syncline.redact", default=False)
+    held = _nested(node, kind, settings) if kind.is_nested else _scalar(node, kind, settings)
+    if name is None or held is None:
         return None
     feature = Feature(
         name=name,
         type=kind,
         required=node.item.get("required") is not False,
-        allowed=_allowed(node, kind),
-        finite=_flag(node, settings, "syncline.finite", default=True),
-        unit=_unit(node, settings),
-        redact=_flag(node, settings, "syncline.redact", default=False),
+        unit=unit,
+        redact=redact,
         description=node.description(),
-        **_limits(node, kind),
+        **held,
     )
-    if "syncline.finite" in settings and not kind.is_floating:
-        node.findings.add(
-            settings["syncline.finite"][1],
-            "finite",
-            f"a {kind} is always finite",
-            "Remove `syncline.finite`",
-        )
-    bounds = closed_range(feature)
-    if bounds is not None and bounds[0] > bounds[1]:
-        node.add(
-            "logicalTypeOptions",
-            "empty-range",
-            "no value keeps all its limits",
-            "Correct minimum and maximum",
-        )
-    return _with_default(node, feature, settings)
-
-
-def _with_default(
-    node: PropertyNode, feature: Feature, settings: Mapping[str, tuple[Any, Path]]
-) -> Feature | None:
     if "syncline.default" not in settings:
         return feature
-    value, path = settings["syncline.default"]
-    wrong = None
-    if value is None:
-        wrong = "null is no value of a required feature" if feature.required else None
-    else:
-        value, wrong = _fit(value, feature.type)
-        if wrong is None:
-            bounds = closed_range(feature)
-            if bounds is not None and not bounds[0] <= value <= bounds[1]:
-                wrong = f"{value} breaks its own limits"
-            elif feature.allowed is not None and value not in feature.allowed:
-                wrong = f"{value!r:.60} is none of its allowed values"
-    if wrong is not None:
-        node.findings.add(path, "default", wrong, "Give a default that the contract allows, or none")
-        return None
-    return replace(feature, has_default=True, default=value)
+    return with_default(node, feature, settings["syncline.default"])
 
 
 def _type(node: PropertyNode) -> FeatureType | None:
     logical = node.item.get("logicalType")
     if logical is None:
-        node.add("logicalType", "type-unstated", "no type is stated", f"Write one of: {', '.join(_TYPES)}")
-        return None
-    if not isinstance(logical, str) or logical not in _TYPES:
-        node.not_yet(("logicalType",), f"a feature of type {logical!r:.40}")
-        return None
-    physical = node.item.get("physicalType")
-    by_format = _FORMATS.get(str(node.options().get("format")))
-    if physical is None:
-        physical = by_format
-    elif by_format is not None and by_format != physical:
         node.add(
-            "physicalType",
-            "physical-type",
-            "it contradicts the `format`",
-            f"Write `{by_format}`, or one of both",
-        )
-    types = _TYPES[logical]
-    if physical is None:
-        return next(iter(types.values()))
-    if not isinstance(physical, str) or physical not in types:
-        node.add(
-            "physicalType",
-            "physical-type",
-            f"{physical!r:.40} does not carry a {logical}",
-            f"Write one of: {', '.join(types)}",
+            "logicalType", "type-unstated", "no type is stated", f"Write one of: {', '.join(FEATURE_TYPES)}"
         )
         return None
-    return types[physical]
-
-
-def _limits(node: PropertyNode, kind: FeatureType) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    for option, value in node.options().items():
-        if option == "format" and isinstance(value, str) and value in _FORMATS and kind.is_number:
-            continue
-        if option not in _LIMITS or not kind.is_number:
-            node.not_yet(("logicalTypeOptions", option), f"`{option}: {value!r:.40}` of a {kind}")
-            continue
-        fitted, wrong = _fit(value, kind, whole_floats=True)
-        if wrong is not None:
-            node.findings.add(
-                (*node.path, "logicalTypeOptions", option), "limit-type", wrong, "Correct the limit"
+    if not isinstance(logical, str) or logical not in FEATURE_TYPES:
+        remedy = _REFUSED_TYPES.get(str(logical), f"Write one of: {', '.join(FEATURE_TYPES)}")
+        node.refuse(("logicalType",), f"a feature of type {logical!r:.40}", remedy)
+        return None
+    inside = _NESTED[logical][2] if logical in _NESTED else None
+    for key in ("items", "map", "properties"):
+        if key in node.item and key != inside:
+            node.add(
+                key,
+                "misplaced",
+                f"`{key}` says nothing about the logicalType {logical}",
+                "Remove one of both",
             )
-        else:
-            limits[_LIMITS[option]] = fitted
-    return limits
+    if logical in SCALAR_TYPES:
+        return scalar_type(node)
+    kind, physicals, _ = _NESTED[logical]
+    physical = node.item.get("physicalType", physicals[0])
+    if physical not in physicals:
+        remedy = f"Write `{physicals[0]}`, or remove it"
+        node.add("physicalType", "physical-type", f"{physical!r:.40} does not carry a {logical}", remedy)
+    return kind
 
 
-def _allowed(node: PropertyNode, kind: FeatureType) -> tuple[str, ...] | tuple[int, ...] | None:
-    if "enum" not in node.item:
+def _scalar(node: PropertyNode, kind: FeatureType, settings: Settings) -> dict[str, Any]:
+    for name in ("syncline.itemMinimum", "syncline.itemMaximum"):
+        if name in settings:
+            limit = name.removeprefix("syncline.item").lower()
+            remedy = f"Write `{limit}` under `logicalTypeOptions`"
+            node.findings.add(settings[name][1], "misplaced", f"a {kind} has no items", remedy)
+    finite = _finite(node, settings, kind)
+    item = settled(node, Item(kind, finite=finite, **scalar_limits(node, kind)))
+    return {
+        "minimum": item.minimum,
+        "maximum": item.maximum,
+        "exclusive_minimum": item.exclusive_minimum,
+        "exclusive_maximum": item.exclusive_maximum,
+        "allowed": item.allowed,
+        "finite": item.finite,
+        "min_length": item.min_length,
+        "max_length": item.max_length,
+        "pattern": item.pattern,
+    }
+
+
+def _nested(node: PropertyNode, kind: FeatureType, settings: Settings) -> dict[str, Any] | None:
+    finite = _flag(node, settings, "syncline.finite", default=True)
+    inside = read_inside(node, kind, settings, finite=finite)
+    if inside is None:
         return None
-    if kind is not FeatureType.STRING and kind not in INTEGER_RANGES:
-        node.not_yet(("enum",), f"allowed values of a {kind}")
-        return None
-    values: list[Any] = []
-    for number, entry in enumerate(node.listed("enum")):
-        value = entry.get("value") if isinstance(entry, dict) else None
-        value, wrong = _fit(value, kind)
-        if wrong is None and value in values:
-            wrong = f"{value!r:.40} stands here twice"
-        if wrong is None:
-            values.append(value)
-        else:
-            node.findings.add((*node.path, "enum", number), "enum", wrong, f"Write each {kind} once")
-    return tuple(values) or None
+    if not inside.item.type.is_floating:
+        _finite(node, settings, inside.item.type)
+    return {
+        "item": inside.item,
+        "min_items": inside.min_items,
+        "max_items": inside.max_items,
+        "unique_items": inside.unique_items,
+        "dimensions": inside.dimensions,
+        "embedding_model": inside.embedding_model,
+    }
 
 
-def _unit(node: PropertyNode, settings: Mapping[str, tuple[Any, Path]]) -> str | None:
+def _finite(node: PropertyNode, settings: Settings, kind: FeatureType) -> bool:
+    if "syncline.finite" in settings and not kind.is_floating:
+        path = settings["syncline.finite"][1]
+        node.findings.add(path, "finite", f"a {kind} is always finite", "Remove `syncline.finite`")
+    return _flag(node, settings, "syncline.finite", default=True)
+
+
+def _unit(node: PropertyNode, settings: Settings) -> str | None:
     value, path = settings.get("unit", (None, ()))
     if value is None or (isinstance(value, str) and value.strip()):
         return value
@@ -179,32 +149,9 @@ def _unit(node: PropertyNode, settings: Mapping[str, tuple[Any, Path]]) -> str |
     return None
 
 
-def _flag(node: PropertyNode, settings: Mapping[str, tuple[Any, Path]], name: str, *, default: bool) -> bool:
+def _flag(node: PropertyNode, settings: Settings, name: str, *, default: bool) -> bool:
     value, path = settings.get(name, (default, ()))
     if isinstance(value, bool):
         return value
     node.findings.add(path, "flag", f"{value!r:.40} is neither true nor false", "Write true or false")
     return default
-
-
-def _fit(value: object, kind: FeatureType, *, whole_floats: bool = False) -> tuple[Any, str | None]:
-    """The value as the type holds it, or the sentence that says why it does not."""
-    if kind is FeatureType.BOOLEAN or kind is FeatureType.STRING:
-        wanted = bool if kind is FeatureType.BOOLEAN else str
-        return value, None if isinstance(value, wanted) else f"{value!r:.60} is no {kind}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
-        return value, f"{value!r:.60} is no finite number"
-    if kind in INTEGER_RANGES:
-        if isinstance(value, float) and not (whole_floats and value.is_integer()):
-            return value, f"{value} is no whole number"
-        lowest, highest = INTEGER_RANGES[kind]
-        return int(value), None if lowest <= value <= highest else f"{value} does not fit a {kind}"
-    fitted = as_float32(value) if kind is FeatureType.FLOAT else float(value)
-    return fitted, None if abs(fitted) <= LARGEST[kind] else f"{value} does not fit a {kind}"
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False

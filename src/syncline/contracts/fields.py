@@ -6,19 +6,21 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from syncline.contracts.avro import refuse_unsafe
 from syncline.contracts.model import FeatureType
+from syncline.contracts.safe_schema import refuse_unsafe
 from syncline.errors import WireError
 
 
 @dataclass(frozen=True, slots=True)
 class WireField:
-    """One field: its type, where null stands in its union (None: not nullable), whether it is a timestamp."""
+    """One field: its type, where null stands in its union (None: not nullable), and what is inside it."""
 
     name: str
     type: FeatureType
+    """A scalar, LIST or MAP: a vector is a list on the wire."""
     null_branch: int | None = None
-    is_timestamp: bool = False
+    item: FeatureType | None = None
+    """The scalar type of a list's items or a map's values; None for scalars."""
 
     @property
     def value_branch(self) -> int:
@@ -27,7 +29,7 @@ class WireField:
 
 
 def wire_fields(schema: str | dict[str, Any]) -> tuple[WireField, ...]:
-    """The fields of a flat record schema, in wire order.
+    """The fields of a record schema, in wire order.
 
     Raises:
         WireError: the schema is no JSON, or not safe to decode; the message says why.
@@ -52,10 +54,19 @@ def _field(field: dict[str, Any]) -> WireField:
     null_branch = kind.index("null") if isinstance(kind, list) else None
     if isinstance(kind, list):
         kind = kind[1 - kind.index("null")]
-    is_timestamp = isinstance(kind, dict) and kind.get("logicalType") == "timestamp-micros"
-    return WireField(
-        field["name"],
-        FeatureType(kind["type"] if isinstance(kind, dict) else kind),
-        null_branch,
-        is_timestamp,
-    )
+    if isinstance(kind, dict) and kind["type"] in _INSIDES:
+        nested, attribute = _INSIDES[kind["type"]]
+        return WireField(field["name"], nested, null_branch, _scalar(kind[attribute]))
+    return WireField(field["name"], _scalar(kind), null_branch)
+
+
+def _scalar(kind: str | dict[str, Any]) -> FeatureType:
+    if isinstance(kind, str):
+        return FeatureType(kind)
+    logical = kind.get("logicalType")
+    return FeatureType(kind["type"]) if logical is None else _LOGICAL_TYPES[logical]
+
+
+_LOGICAL_TYPES = {"timestamp-micros": FeatureType.TIMESTAMP, "date": FeatureType.DATE}
+_INSIDES = {"array": (FeatureType.LIST, "items"), "map": (FeatureType.MAP, "values")}
+"""What each nested Avro type is, and where it says what is inside."""

@@ -115,6 +115,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Known are: {', '.join(names)}" if names else "Remove it"
 
 
+def nearest_word(word: str, words: Iterable[str]) -> str:
+    """The remedy for a word that is none of `words`: the nearest one, and all of them."""
+    allowed = list(words)
+    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
+    return (f"Did you mean `{close[0]}`? " if close else "") + f"Write one of: {', '.join(allowed)}"
+
+
 def load_yaml(text: str, *, file: str) -> Located:
     """The one document of a YAML text, a mapping.
 
@@ -183,7 +190,7 @@ def _compose(text: str, file: str) -> Iterator[yaml.Node]:
             file,
             "yaml",
             f"this is no YAML: {error.problem or error.context}",
-            "Indent with spaces, never with tabs" if "'\\t'" in str(error) else "Correct the syntax here",
+            _syntax_remedy(text, error),
             mark.line + 1 if mark else None,
         ) from None
     except RecursionError:
@@ -193,6 +200,12 @@ def _compose(text: str, file: str) -> Iterator[yaml.Node]:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _syntax_remedy(text: str, error: yaml.MarkedYAMLError) -> str:
+    if "{{" in text or "{%" in text:
+        return "Render the template first: `{{ ... }}` and `{% ... %}` are no YAML"
+    return "Indent with spaces, never with tabs" if "'\\t'" in str(error) else "Correct the syntax here"
 
 
 def _refused(file: str, rule: str, message: str, remedy: str, line: int | None = None) -> DefinitionError:
@@ -242,7 +255,10 @@ class _Builder:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None or not self._is_text(key) or (key_node.tag != _TAG + "str"):
+            if key is None and isinstance(key_node, yaml.MappingNode):
+                remedy = "Put it in quotes; if this is a template (`{{ ... }}`), render it first"
+                self.refuse(key_node, path, "key", "the name is a mapping, no text", remedy)
+            elif key is None or not self._is_text(key) or (key_node.tag != _TAG + "str"):
                 self.refuse(
                     key_node,
                     path,

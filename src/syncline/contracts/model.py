@@ -207,6 +207,9 @@ class Contract:
     description: str = ""
     rules: tuple[Rule, ...] = ()
     """Rules between features, in the document's order."""
+    union_stays: frozenset[str] = field(default=frozenset(), hash=False, compare=False)
+    """Required features that an earlier MINOR of the MAJOR let be null: their Avro union stays, and the check enforces
+    what is new. It is no part of the promise: the catalog's history says it, not the document."""
     document: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
     @property

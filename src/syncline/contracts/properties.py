@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from syncline.contracts.cel_rules import read_rules
 from syncline.contracts.features import read_feature
-from syncline.contracts.property_node import PropertyNode, find_cel_rules
+from syncline.contracts.property_node import PropertyNode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncline.contracts.located import Findings, Path
-    from syncline.contracts.model import Feature, JoinKey
+    from syncline.contracts.model import Feature, JoinKey, Rule
 
 _MOST_PROPERTIES = 1_000
 
@@ -24,6 +25,7 @@ class ParsedProperties:
     keys: tuple[JoinKey, ...]
     features: tuple[Feature, ...]
     feature_paths: tuple[Path, ...]
+    rules: tuple[Rule, ...]
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class _Sorted:
 
     keys: list[tuple[int, JoinKey]] = field(default_factory=list)
     features: list[tuple[Path, Feature]] = field(default_factory=list)
+    key_names: list[str] = field(default_factory=list)
+    feature_names: list[str] = field(default_factory=list)
     key_count: int = 0
     event_time_count: int = 0
 
@@ -39,14 +43,13 @@ class _Sorted:
 def parse_properties(
     schema: Mapping[str, Any], path: Path, *, event_time: str, findings: Findings
 ) -> ParsedProperties | None:
-    """The keys and features of a schema object; None where there are no properties. Problems go to `findings`."""
+    """The keys, features and rules of a schema object; None without properties. Problems go to `findings`."""
     properties = schema.get("properties")
     path = (*path, "properties")
     if not isinstance(properties, list) or not properties:
         remedy = "State join keys, event_time and features"
         findings.add(path, "no-properties", "the schema has no properties", remedy)
         return None
-    find_cel_rules(schema, path[:-1], findings)
     found = _Sorted()
     names: dict[str, int] = {}
     for number, item in enumerate(properties):
@@ -58,18 +61,24 @@ def parse_properties(
             node.check_event_time()
         elif node.item.get("primaryKey") is True:
             found.key_count += 1
+            found.key_names += [name] if name else []
             key = node.key(name)
             if key is not None:
                 found.keys.append((node.key_position(), key))
         else:
+            found.feature_names += [name] if name else []
             feature = read_feature(node, name)
             if feature is not None:
                 found.features.append((node.path, feature))
     _check_counts(found, len(properties), path, event_time=event_time, findings=findings)
+    rules = read_rules(
+        schema, path[:-1], keys=found.key_names, features=found.feature_names, findings=findings
+    )
     return ParsedProperties(
         _ordered(found.keys, path, findings),
         tuple(feature for _, feature in found.features),
         tuple(where for where, _ in found.features),
+        rules,
     )
 
 

@@ -5,27 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from syncline.contracts.custom import NOT_YET_SETTINGS, custom_properties
+from syncline.contracts.custom import custom_properties
 from syncline.contracts.model import FeatureType, JoinKey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from syncline.contracts.located import Findings, Path
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_KEY_REMEDY = "State it on a feature that repeats the key, or remove it"
 _EVENT_TIME_PHYSICAL_TYPES = ("timestamp-micros", "timestamp")
-
-
-def find_cel_rules(holder: Mapping[str, Any], path: Path, findings: Findings) -> None:
-    """Note each rule in CEL; expectations for whole windows and rules for other tools pass."""
-    rules = holder.get("quality")
-    for number, rule in enumerate(rules if isinstance(rules, list) else ()):
-        if isinstance(rule, dict) and rule.get("engine") == "cel":
-            where = (*path, "quality", number, "engine")
-            findings.add(
-                where, "not-supported-yet", "a rule in CEL is not supported yet", "Remove it for now"
-            )
 
 
 class PropertyNode:
@@ -72,10 +60,6 @@ class PropertyNode:
             self.add(
                 "physicalName", "physical-name", "it differs from `name`", "Remove it: the wire uses `name`"
             )
-        for key in ("items", "map", "properties"):
-            if key in self.item:
-                self.not_yet((key,), f"a nested value (`{key}`)")
-        find_cel_rules(self.item, self.path, self.findings)
 
     def check_event_time(self) -> None:
         """The event time is a required timestamp without limits of its own."""
@@ -99,9 +83,10 @@ class PropertyNode:
             self.add("primaryKey", "event-time", "the event time is no part of the key", "Remove it")
         for option in self.options():
             if option not in ("timezone", "defaultTimezone"):
-                self.not_yet(("logicalTypeOptions", option), f"`{option}` of the event time")
+                remedy = "Remove it; `syncline.maxAhead` and `syncline.lateArrival` of the document limit it"
+                self.refuse(("logicalTypeOptions", option), f"`{option}` of the event time", remedy)
         if "enum" in self.item:
-            self.not_yet(("enum",), "allowed values of the event time")
+            self.refuse(("enum",), "a list of allowed event times", "Remove it")
         self.custom(frozenset(), "the event time")
 
     def key(self, name: str | None) -> JoinKey | None:
@@ -120,13 +105,34 @@ class PropertyNode:
             self.add("required", "key-required", "a join key is never null", "Write `required: true`")
         for option in self.options():
             if not (kind == "integer" and (option, self.options()[option]) == ("format", "i64")):
-                self.not_yet(("logicalTypeOptions", option), f"`{option}` of a join key")
+                self.refuse(("logicalTypeOptions", option), f"`{option}` of a join key", _KEY_REMEDY)
         if "enum" in self.item:
-            self.not_yet(("enum",), "allowed values of a join key")
+            self.refuse(("enum",), "a list of allowed values of a join key", _KEY_REMEDY)
         self.custom(frozenset(), "a join key")
         if name is None or kind not in ("string", "integer"):
             return None
         return JoinKey(name, FeatureType.STRING if kind == "string" else FeatureType.LONG, self.description())
+
+    def check_inner(self, what: str) -> None:
+        """The rules that hold for the items of a list, and for the keys and values of a map."""
+        if self.item.get("required") is False:
+            self.add(
+                "required",
+                "item-null",
+                "inside a list or map there is no null",
+                "Write `required: true`, or remove it",
+            )
+        for key in ("primaryKey", "unique"):
+            if self.item.get(key) is True:
+                self.refuse((key,), f"`{key}` of {what}", "Remove it")
+        for key in ("items", "map", "properties"):
+            if key in self.item:
+                self.refuse((key,), f"`{key}` inside {what}", "Flatten it")
+        for name, (_, path) in self.custom(frozenset(), what).items():
+            if name == "unit":
+                self.findings.add(
+                    path[:-1], "misplaced", f"`unit` says nothing about {what}", "State it on the feature"
+                )
 
     def key_position(self) -> int:
         """The stated place of a join key from 1, or -1."""
@@ -135,13 +141,7 @@ class PropertyNode:
 
     def custom(self, known: frozenset[str], level: str) -> dict[str, tuple[Any, Path]]:
         """Its custom properties by name; see `custom_properties`."""
-        allowed = known | (NOT_YET_SETTINGS if known else frozenset())
-        found = custom_properties(self.item, self.path, known=allowed, findings=self.findings, level=level)
-        for name in NOT_YET_SETTINGS & found.keys():
-            self.findings.add(
-                found[name][1], "not-supported-yet", f"`{name}` is not supported yet", "Remove it for now"
-            )
-        return found
+        return custom_properties(self.item, self.path, known=known, findings=self.findings, level=level)
 
     def options(self) -> dict[str, Any]:
         """Its `logicalTypeOptions`."""
@@ -162,8 +162,10 @@ class PropertyNode:
         """Note a problem with the value under `key`."""
         self.findings.add((*self.path, key), rule, message, remedy)
 
-    def not_yet(self, place: Path, what: str) -> None:
-        """Note that the document says what cannot be checked yet: it is never silently ignored."""
-        self.findings.add(
-            (*self.path, *place), "not-supported-yet", f"{what} is not supported yet", "Remove it for now"
-        )
+    def option_problem(self, option: str, rule: str, message: str, remedy: str) -> None:
+        """Note a problem with one of its `logicalTypeOptions`."""
+        self.findings.add((*self.path, "logicalTypeOptions", option), rule, message, remedy)
+
+    def refuse(self, place: Path, what: str, remedy: str) -> None:
+        """Note that the document says what no contract can hold a message to: it is never silently ignored."""
+        self.findings.add((*self.path, *place), "not-supported", f"{what} is not supported", remedy)

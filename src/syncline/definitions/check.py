@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from syncline.catalog.events import BundleView, PolicyKind
+from syncline.catalog.events import BundleReleased, BundleView, PolicyKind
 from syncline.catalog.fold import Picture
+from syncline.catalog.policies import resolve
 from syncline.catalog.references import ViewReference
+from syncline.catalog.risks import slowest_promise
 from syncline.contracts.durations import format_duration
 from syncline.contracts.located import nearest
 from syncline.contracts.model import Contract, FeatureType, Version
@@ -26,6 +28,11 @@ class ResolvedBundle:
     """The number of the release with this content: the last one's, or the next."""
     is_new: bool
     """Whether that release is still to be made."""
+
+    @property
+    def released(self) -> BundleReleased:
+        """The release, without its compatibility report."""
+        return BundleReleased(self.bundle.name, self.release, self.bundle.owner, self.views)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +209,9 @@ class _Checking:
         self, subscription: Subscription, picture: Picture, resolved: ResolvedBundle | None
     ) -> tuple[BundleView, ...] | None:
         name, number = subscription.bundle, subscription.policy_release
-        releases = [release.payload.views for release in picture.releases.get(name, ())]
+        releases = [release.payload for release in picture.releases.get(name, ())]
         if resolved is not None and resolved.is_new:
-            releases.append(resolved.views)
+            releases.append(resolved.released)
         if not releases:
             self.problems.append(
                 subscription.place.at("bundle").problem(
@@ -223,13 +230,12 @@ class _Checking:
                 )
             )
             return None
-        pinned = number is not None and subscription.policy is PolicyKind.PIN
-        return releases[number - 1 if number is not None and pinned else -1]
+        release = resolve(subscription.declared, releases).release
+        return None if release is None else release.views
 
     def _freshness(self, subscription: Subscription, alias: str, asked_us: int, contract: Contract) -> None:
-        promises = (("latency", contract.latency_us), ("frequency", contract.frequency_us))
-        slowest = max(promises, key=lambda promise: promise[1] or 0)
-        if slowest[1] is not None and asked_us < slowest[1]:
+        slowest = slowest_promise(contract)
+        if slowest is not None and asked_us < slowest[1]:
             promised = format_duration(slowest[1])
             self.problems.append(
                 subscription.place.at("freshness", alias).problem(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from syncline.contracts.document import parse_contract
 from syncline.contracts.located import Findings, load_yaml, load_yaml_documents, nearest
+from syncline.contracts.model import Contract
 from syncline.definitions.bundles import parse_bundle
 from syncline.definitions.check import check
 from syncline.definitions.fields import API_VERSION
@@ -60,6 +61,15 @@ def read_folder(folder: str | os.PathLike[str], *, prefix: str = "syncline") -> 
     if problems:
         raise DefinitionError(problems)
     return Definitions(definitions.contracts, definitions.bundles, definitions.subscriptions, found.notes)
+
+
+def read_contract(file: str | os.PathLike[str], *, prefix: str = "syncline") -> Contract:
+    """The contract that one file states, wherever it stands.
+
+    Raises:
+        DefinitionError: the file cannot be read, or the document in it is wrong.
+    """
+    return parse_contract(_text(Path(file), str(file)), file=str(file), prefix=prefix)
 
 
 def read_subscriptions(file: str | os.PathLike[str]) -> tuple[Subscription, ...]:

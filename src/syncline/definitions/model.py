@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from syncline.catalog.events import PolicyKind
+from syncline.catalog.events import PolicyKind, SubscriptionDeclared
 from syncline.catalog.references import ViewReference
 from syncline.contracts.located import Located, Path, path_text
 from syncline.contracts.model import Contract
@@ -75,7 +75,25 @@ class Subscription:
     model_name: str | None
     model_version: str | None
     required: bool
+    accepts_widening: bool
+    """Whether its model can live with wider ranges and more allowed values within a MAJOR."""
     place: Place = field(compare=False, repr=False)
+
+    @property
+    def declared(self) -> SubscriptionDeclared:
+        """As the catalog keeps it."""
+        return SubscriptionDeclared(
+            consumer=self.name,
+            bundle=self.bundle,
+            policy=self.policy,
+            policy_release=self.policy_release,
+            labels=self.labels,
+            freshness_us=self.freshness_us,
+            model_name=self.model_name,
+            model_version=self.model_version,
+            required=self.required,
+            accepts_widening=self.accepts_widening,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from syncline.catalog_client import CatalogClient
 from syncline.contracts.avro import avro_text
 from syncline.definitions.model import Definitions
 from syncline.definitions.topics import own_topics, view_topics
+from syncline.definitions.views import Views
 from syncline.errors import RegistryError, TopicMissing
 from syncline.ports.log import Log, TopicDescription
 from syncline.ports.registry import Registry
@@ -52,11 +53,13 @@ def observe(
         except TopicMissing:
             described[topics.catalog] = None
     refusals: dict[str, list[str]] = {}
+    views = Views(definitions, picture, prefix=topics.prefix)
     try:
         for file in definitions.contracts:
             contract = file.contract
             if picture.version(contract.view, contract.version) is None:
-                reasons = registry.check(f"{contract.topic}-value", avro_text(contract))
+                schema = avro_text(views.following(contract))
+                reasons = registry.check(f"{contract.topic}-value", schema)
                 if reasons:
                     refusals[contract.reference] = reasons
     except RegistryError as error:

@@ -8,7 +8,18 @@ from syncline.contracts.located import Findings, Located, nearest
 from syncline.definitions.fields import CONSUMER, CONSUMER_RULE, NAME, NAME_RULE, Fields
 from syncline.definitions.model import Place, Subscription
 
-_KNOWN = ("apiVersion", "kind", "name", "bundle", "policy", "labels", "freshness", "model", "required")
+_KNOWN = (
+    "apiVersion",
+    "kind",
+    "name",
+    "bundle",
+    "policy",
+    "labels",
+    "freshness",
+    "model",
+    "required",
+    "acceptsWidening",
+)
 _RELEASE_END = 2**31
 _POLICY = "Write `policy: {pin: 7}`, `policy: {compatible: 7}` or `policy: follow`"
 
@@ -23,6 +34,7 @@ def parse_subscription(located: Located, findings: Findings) -> Subscription | N
     freshness = _freshness(fields, findings)
     model_name, model_version = _model(fields, findings)
     required = fields.flag("required")
+    accepts_widening = fields.flag("acceptsWidening")
     if name is None or bundle is None or policy is None:
         return None
     return Subscription(
@@ -35,6 +47,7 @@ def parse_subscription(located: Located, findings: Findings) -> Subscription | N
         model_name=model_name,
         model_version=model_version,
         required=required,
+        accepts_widening=accepts_widening,
         place=Place(located),
     )
 

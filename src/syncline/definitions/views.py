@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference
+from syncline.contracts.avro import as_registered
 from syncline.contracts.document import contract_from_document
 from syncline.contracts.model import Contract, Version
 from syncline.definitions.model import Definitions
@@ -61,6 +62,13 @@ class Views:
         if self._picture is None or self._picture.version(view, version) is None:
             return None
         return self._from_catalog(view, _short(version))
+
+    def following(self, contract: Contract) -> Contract:
+        """The contract with the Avro unions that stay, as the newest registered version of its MAJOR has them."""
+        newest = (
+            self._picture.newest(contract.view, contract.version.major) if self._picture is not None else None
+        )
+        return contract if newest is None else as_registered(contract, newest.avro_schema)
 
     def _from_catalog(self, view: str, version: Version) -> Contract:
         if (view, version) not in self._registered:

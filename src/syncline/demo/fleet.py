@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from syncline.clock import Clock
-from syncline.errors import LogUnavailable, WireError
+from syncline.errors import LogUnavailable, UnknownFormat, WireError
 from syncline.ports.log import Log, TopicPartition
-from syncline.telemetry.reports import AgentStatus, decode_agent_status
+from syncline.telemetry.reports import AgentStatus, decode_report
 from syncline.wire.topics import REPORTS_PARTITIONS
 
 
@@ -30,10 +30,11 @@ class Fleet:
         """Take in what has been reported since."""
         for value in self._reader.poll(1_000, 10_000_000, timeout_s).values:
             try:
-                status = decode_agent_status(value)
-            except WireError:
+                report = decode_report(value)
+            except (WireError, UnknownFormat):
                 continue
-            self.statuses[status.agent] = status
+            if isinstance(report, AgentStatus):
+                self.statuses[report.agent] = report
 
     def wait(
         self,

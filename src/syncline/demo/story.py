@@ -21,7 +21,7 @@ from syncline.demo.flights import DEMO, YEAR, Replay
 from syncline.demo.inputs import show_inputs
 from syncline.demo.screen import Screen
 from syncline.errors import SynclineError
-from syncline.inspection.dead_letters import group, read_dead_letters
+from syncline.inspection.dead_letters import DeadLetters, survey
 from syncline.inspection.fleet import compare
 from syncline.ports.log import TopicPartition
 from syncline.telemetry.reports import AgentStatus
@@ -200,23 +200,23 @@ class Demo:
         fleet.wait(done, timeout_s=_WAIT_S, watch=watch, waiting_for=waiting_for)
 
     def _show_dead_letters(self) -> None:
-        groups = group(read_dead_letters(self._cluster.log, self._feature_topics()))
+        found = survey(DeadLetters(self._cluster.log, self._feature_topics()), limit=0)
         self._screen.table(
             [("records", "right"), ("view", ""), ("feature", ""), ("rule", ""), ("found by", "")],
             [
                 (
-                    f"{len(members):,}",
-                    members[0].letter.reason.view_version,
-                    feature or "-",
-                    rule,
-                    "publisher" if members[0].by_publisher else "agents",
+                    f"{group.count:,}",
+                    group.view_version,
+                    group.feature or "-",
+                    group.rule,
+                    "publisher" if group.by_publisher else "agents",
                 )
-                for (_, rule, feature), members in groups
+                for group in found.groups
             ],
         )
         self._screen.say("For instance:")
-        for _, members in groups:
-            self._screen.say(f"- {members[0].letter.reason.message}")
+        for group in found.groups:
+            self._screen.say(f"- {group.message}")
 
     def _compare(self, statuses: Sequence[AgentStatus]) -> None:
         comparison = compare(statuses)

@@ -1,4 +1,4 @@
-"""The agents as they last reported, and whether their digests agree."""
+"""The agents as they last reported, whether their digests agree, and what else was reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from syncline.errors import CatalogError, WireError
 from syncline.inspection.reading import read_to_end
 from syncline.ports.log import Log
-from syncline.telemetry.reports import AgentStatus, decode_agent_status
+from syncline.telemetry.reports import AgentStatus, decode_report
+from syncline.telemetry.violations import ViolationCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +31,37 @@ class Comparison:
     disagreements: tuple[Disagreement, ...]
 
 
-def read_fleet(log: Log, topic: str, *, last: int | None) -> tuple[list[AgentStatus], int]:
-    """Each agent's newest report, by agent; and how many records were none that can be read.
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What stands in the reports topic."""
+
+    agents: list[AgentStatus]
+    """Each agent's newest status, by agent."""
+    violations: list[ViolationCounts]
+    skipped: int
+    """How many records were no reports that can be read: other bytes, or of a newer Syncline."""
+
+
+def read_reports(log: Log, topic: str, *, last: int | None) -> Reports:
+    """Everything reported, or what stands in the `last` offsets of each partition.
 
     Raises:
         TopicMissing: nothing has been applied to this cluster yet.
     """
     newest: dict[str, AgentStatus] = {}
+    violations: list[ViolationCounts] = []
     skipped = 0
     for record in read_to_end(log, topic, last=last):
         try:
-            found = decode_agent_status(record.value)
+            found = decode_report(record.value)
         except (WireError, CatalogError):
             skipped += 1
             continue
-        if found.agent not in newest or newest[found.agent].reported_at_us <= found.reported_at_us:
+        if isinstance(found, ViolationCounts):
+            violations.append(found)
+        elif found.agent not in newest or newest[found.agent].reported_at_us <= found.reported_at_us:
             newest[found.agent] = found
-    return [newest[agent] for agent in sorted(newest)], skipped
+    return Reports([newest[agent] for agent in sorted(newest)], violations, skipped)
 
 
 def compare(agents: Sequence[AgentStatus]) -> Comparison:

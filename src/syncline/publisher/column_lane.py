@@ -13,26 +13,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from syncline.contracts.arrow import ARROW_TYPES, text_bytes, text_ends
+from syncline.contracts.arrow import arrow_type, canonical_rows, text_bytes, text_ends
 from syncline.contracts.columns import compile_columns
 from syncline.contracts.encode_columns import ColumnEncoder
 from syncline.contracts.model import Contract, FeatureType
+from syncline.publisher.arrow_columns import fitted, python_values, times_us
+from syncline.publisher.canonical import Edge
 from syncline.publisher.event_times import event_time_us
+from syncline.publisher.python_columns import column_of
 from syncline.publisher.row_lane import BATCH_ROWS, KnownKeys
 from syncline.publisher.terms import Window
 from syncline.wire.framing import prefix
 from syncline.wire.keys import KEY_BYTES_MAX
 
 _EMPTY = object()
-_PYTHON_TYPES = {
-    FeatureType.BOOLEAN: frozenset((bool, type(None))),
-    FeatureType.INT: frozenset((int, type(None))),
-    FeatureType.LONG: frozenset((int, type(None))),
-    FeatureType.FLOAT: frozenset((float, int, type(None))),
-    FeatureType.DOUBLE: frozenset((float, int, type(None))),
-    FeatureType.STRING: frozenset((str, type(None))),
-}
-"""What a row may hold for each type; anything else is judged row by row, and may pass there."""
 
 
 @dataclass(slots=True)
@@ -52,9 +46,12 @@ class ColumnLane:
         self._check = compile_columns(contract)
         self._encoder = ColumnEncoder(contract)
         self._prefix = prefix(schema_id)
-        self._types = {key.name: key.type for key in contract.keys}
-        self._types |= {feature.name: feature.type for feature in contract.features}
+        self._types: dict[str, tuple[FeatureType, FeatureType | None]] = {
+            key.name: (key.type, None) for key in contract.keys
+        }
+        self._types |= {f.name: (f.type, f.item.type if f.item else None) for f in contract.features}
         self._defaults = {f.name: f.default if f.has_default else _EMPTY for f in contract.features}
+        self._converters = Edge(contract).converters
 
     def from_rows(self, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch | None:
         """Rows as columns; None where a row has more, less or other than the contract says: look at each.
@@ -70,11 +67,12 @@ class ColumnLane:
             if set(map(type, times)) != {int}:
                 times = [event_time_us(value) for value in times]
             columns[name] = pa.array(times, pa.int64())
-            for column, kind in self._types.items():
+            for column, (kind, item) in self._types.items():
                 values = [row[column] for row in rows]
-                if not _PYTHON_TYPES[kind].issuperset(map(type, values)):
+                made = column_of(values, kind, item, convert=self._converters.get(column))
+                if made is None:
                     return None
-                columns[column] = pa.array(values, ARROW_TYPES[kind])
+                columns[column] = made
         except (LookupError, TypeError, ValueError, OverflowError, pa.ArrowException):
             # What is wrong, and in which row, is found row by row.
             return None
@@ -126,15 +124,16 @@ class ColumnLane:
             return None
         columns: dict[str, pa.Array] = {}
         try:
-            for name, kind in self._types.items():
+            for name, (kind, item) in self._types.items():
                 if name in names:
-                    column = _converted(given.column(name), kind, whole_floats=whole_floats)
+                    column = fitted(given.column(name), kind, item, whole_floats=whole_floats)
                 else:
-                    column = self._default(name, kind, given.num_rows)
+                    column = self._default(name, arrow_type(kind, item), given.num_rows)
                 if column is None:
                     return None
                 columns[name] = column
-            times = _times(given, self._contract.event_time)
+            place = given.schema.get_field_index(self._contract.event_time)
+            times = None if place < 0 else times_us(given.column(place))
         except pa.ArrowException:
             # A value that the wanted type cannot hold: which one, the rows will tell.
             return None
@@ -143,15 +142,25 @@ class ColumnLane:
         columns[self._contract.event_time] = times
         return pa.RecordBatch.from_pydict(columns)
 
-    def _default(self, name: str, kind: FeatureType, rows: int) -> pa.Array | None:
+    def _default(self, name: str, kind: pa.DataType, rows: int) -> pa.Array | None:
         default = self._defaults.get(name, _EMPTY)
         if default is _EMPTY:
             return None
-        return (
-            pa.nulls(rows, ARROW_TYPES[kind])
-            if default is None
-            else pa.repeat(pa.scalar(default, ARROW_TYPES[kind]), rows)
-        )
+        return pa.array([default], kind).take(pa.array(np.zeros(rows, np.int64)))
+
+    def row(self, batch: pa.RecordBatch, number: int) -> dict[str, Any]:
+        """A canonical row of a judged batch."""
+        return canonical_rows(batch.slice(number, 1))[0]
+
+    def rows(self, given: pa.RecordBatch) -> list[dict[str, Any]]:
+        """The rows as a job without Arrow would hand them in: what cannot be judged whole is judged one by one."""
+        types = {self._contract.event_time: (FeatureType.TIMESTAMP, None), **self._types}
+        names = given.schema.names
+        columns = [
+            python_values(column, *types.get(name, (None, None)))
+            for name, column in zip(names, given.columns, strict=True)
+        ]
+        return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def batches(rows: pa.RecordBatch | pa.Table) -> Iterator[pa.RecordBatch]:
@@ -164,45 +173,6 @@ def batches(rows: pa.RecordBatch | pa.Table) -> Iterator[pa.RecordBatch]:
     # A table of many small chunks would lose all that columns gain.
     whole = rows.combine_chunks() if chunks * BATCH_ROWS > 4 * rows.num_rows and chunks > 1 else rows
     yield from whole.to_batches(max_chunksize=BATCH_ROWS)
-
-
-def _converted(column: pa.Array, kind: FeatureType, *, whole_floats: bool) -> pa.Array | None:
-    """The column in the contract's type, where a row with these values would pass too; else None."""
-    wanted = ARROW_TYPES[kind]
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    found = column.type
-    fits = pa.types.is_null(found)
-    if kind is FeatureType.STRING:
-        fits |= pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found)
-    elif kind is FeatureType.BOOLEAN:
-        fits |= pa.types.is_boolean(found)
-    elif kind.is_floating:
-        fits |= pa.types.is_floating(found) or pa.types.is_integer(found)
-    else:
-        fits |= pa.types.is_integer(found) or (whole_floats and pa.types.is_floating(found))
-    if not fits:
-        return None
-    if found != wanted:
-        column = column.cast(wanted)
-    if kind is FeatureType.STRING:
-        column.validate(full=True)
-    return column
-
-
-def _times(given: pa.RecordBatch, name: str) -> pa.Array | None:
-    place = given.schema.get_field_index(name)
-    if place < 0:
-        return None
-    column = given.column(place)
-    if column.null_count:
-        return None
-    if pa.types.is_timestamp(column.type):
-        if column.type.tz is None:
-            return None
-        # What is finer than a microsecond is cut off, as `datetime` does.
-        return column.cast(pa.timestamp("us", column.type.tz), safe=column.type.unit != "ns").cast(pa.int64())
-    return column.cast(pa.int64()) if pa.types.is_integer(column.type) else None
 
 
 def _usable_keys(column: pa.Array) -> npt.NDArray[np.bool_]:

@@ -1,9 +1,9 @@
-"""The publisher's one thread: serves outcomes and sends heartbeats, even while the job does something else."""
+"""The publisher's one thread: serves outcomes, sends heartbeats and reports, even while the job does something else."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from syncline.clock import Clock
@@ -31,14 +31,23 @@ class Courier:
     """Owns the writer's `poll`: nobody else calls it while this runs. One per publisher; `stop` ends it."""
 
     def __init__(
-        self, writer: LogWriter, ledger: Ledger, *, publisher: str, clock: Clock, heartbeat_interval_s: float
+        self,
+        writer: LogWriter,
+        ledger: Ledger,
+        *,
+        publisher: str,
+        clock: Clock,
+        heartbeat_interval_s: float,
+        on_turn: Callable[[], object],
     ) -> None:
+        """`on_turn` is called many times a second; it may append."""
         self._writer = writer
         self._ledger = ledger
         self._publisher = publisher
         self._clock = clock
         self._interval_s = heartbeat_interval_s
         self._beat_at_s = clock.monotonic_s() + heartbeat_interval_s
+        self._on_turn = on_turn
         self._topics: tuple[PublishedTopic, ...] = ()
         self._stopping = threading.Event()
         # A daemon, as a publisher that nobody closed must not keep the job from ending.
@@ -67,6 +76,7 @@ class Courier:
                 else:
                     self._stopping.wait(_PAUSE_S)
                 self._beat()
+                self._on_turn()
             except Exception as error:  # noqa: BLE001  this thread must not end silently: flush raises what it met
                 self._ledger.note_trouble(error)
                 self._ledger.announce()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from syncline.contracts.limits import INTEGER_RANGES
 from syncline.contracts.model import Contract, FeatureType
-from syncline.errors import Violation, WireError
+from syncline.errors import WireError
 from syncline.publisher.row_lane import BATCH_ROWS, Faulty, RowLane
 from syncline.publisher.terms import Window, must_raise
 
@@ -44,8 +46,8 @@ class Taken:
     parcels: list[Parcel] = field(default_factory=list)
     faulty: list[Faulty] = field(default_factory=list)
     """Rows that are not among the parcels."""
-    observed: list[Violation] = field(default_factory=list)
-    """What rows among the parcels break, where the publisher only observes."""
+    observed: list[Faulty] = field(default_factory=list)
+    """Rows among the parcels that break the contract, where the publisher only observes."""
 
 
 class Intake:
@@ -72,13 +74,15 @@ class Intake:
         """The verdict on rows in any form that `ViewPublisher.publish_many` takes.
 
         Raises:
-            TypeError: it is none of them.
+            TypeError: it is none of them, or two of its columns have one name.
         """
         taken = Taken()
         pandas, arrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
         if pandas is not None and isinstance(given, pandas.DataFrame):
+            _refuse_twice(given.columns)
             self._take_frame(given, window, taken)
         elif arrow is not None and isinstance(given, arrow.RecordBatch | arrow.Table):
+            _refuse_twice(given.schema.names)
             self._take_arrow(given, window, taken)
         elif isinstance(given, Mapping | str | bytes) or not isinstance(given, Iterable):
             raise TypeError(
@@ -144,13 +148,24 @@ class Intake:
             batch = None
         else:
             try:
-                batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
+                batch = (
+                    None
+                    if self._has_objects(frame)
+                    else pa.RecordBatch.from_pandas(frame, preserve_index=False)
+                )
             except (pa.ArrowException, TypeError, ValueError):
                 batch = None
         if batch is None:
             self._take_rows(list(_frame_rows(frame, self._contract)), window, taken, first=0)
             return
         self._take_arrow(batch, window, taken, frame=frame)
+
+    def _has_objects(self, frame: pd.DataFrame) -> bool:
+        """Whether a feature whose values need converting comes as Python objects: Arrow would guess what they are."""
+        return any(
+            name in self.row_lane.converted and dtype.kind == "O"
+            for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
+        )
 
     def _take_arrow(
         self,
@@ -168,7 +183,9 @@ class Intake:
             parcel = None if judged is None else self._column_parcel(judged, None, window, taken, first=first)
             if parcel is None:
                 part = None if frame is None else frame.iloc[first : first + batch.num_rows]
-                rows = batch.to_pylist() if part is None else list(_frame_rows(part, self._contract))
+                rows = (
+                    self._column_lane.rows(batch) if part is None else list(_frame_rows(part, self._contract))
+                )
                 self._take_rows(rows, window, taken, first=first)
             elif parcel.keys:
                 taken.parcels.append(parcel)
@@ -184,10 +201,10 @@ class Intake:
         first: int,
     ) -> Parcel | None:
         """The rows of a batch that may be published; None where its rows must be looked at one by one."""
-        passes = self._passes(taken)
+        passes, observed = self._passes(taken), len(taken.observed)
         faulty = []
         for number in np.flatnonzero(~judged.keeps).tolist():
-            row = judged.batch.slice(number, 1).to_pylist()[0] if rows is None else rows[number]
+            row = self._column_lane.row(judged.batch, number) if rows is None else rows[number]
             found = self.row_lane.explain(number, row, window)
             if not found.violations or passes(found):
                 judged.keeps[number] = True
@@ -203,6 +220,8 @@ class Intake:
         try:
             keys = self._column_lane.keys(batch, self.row_lane.known_keys)
         except WireError:
+            # The rows are looked at once more, one by one, and noted then.
+            del taken.observed[observed:]
             return None
         taken.faulty += faulty
         lane = self._column_lane
@@ -216,10 +235,17 @@ class Intake:
         def passes(faulty: Faulty) -> bool:
             if not self._observes or must_raise(faulty.violations, on_violation="observe"):
                 return False
-            taken.observed += faulty.violations
+            taken.observed.append(faulty)
             return True
 
         return passes
+
+
+def _refuse_twice(names: Iterable[object]) -> None:
+    """Which of two columns of one name is meant, no one knows."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise TypeError(f"publish_many takes each column once, and the column {twice[0]!r} is there twice")
 
 
 def _frame_rows(frame: pd.DataFrame, contract: Contract) -> Iterator[dict[str, Any]]:
@@ -227,7 +253,7 @@ def _frame_rows(frame: pd.DataFrame, contract: Contract) -> Iterator[dict[str, A
     nothing = frame.isna().to_numpy()
     names = [str(name) for name in frame.columns]
     whole = {key.name for key in contract.keys if key.type is FeatureType.LONG}
-    whole |= {f.name for f in contract.features if f.type in (FeatureType.INT, FeatureType.LONG)}
+    whole |= {f.name for f in contract.features if f.type in INTEGER_RANGES}
     for number, values in enumerate(frame.itertuples(index=False, name=None)):
         row: dict[str, Any] = {}
         for place, (name, value) in enumerate(zip(names, values, strict=True)):

@@ -24,6 +24,8 @@ class PublisherStats:
     dead_lettered: int
     violations: Mapping[tuple[str, str, str], int]
     """(view, feature, rule) → how often a row broke it, published or not."""
+    unreported: str = ""
+    """Why the last counts of violations did not reach the reports topic; empty when they did."""
 
     @property
     def outstanding(self) -> int:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import sys
 import threading
 from collections.abc import Sequence
 
 from syncline.clock import Clock
 from syncline.errors import LogError, NotAcknowledged, PublishError
-from syncline.ports.log import Headers, LogWriter
+from syncline.ports.log import Headers, LogWriter, Outcome, OutcomeKind
 from syncline.publisher.courier import Courier, PublishedTopic
 from syncline.publisher.delivery import Delivery
 from syncline.publisher.ledger import Ledger
 from syncline.publisher.lifetime import Lifetime
 from syncline.settings import PublisherSettings
+from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
+from syncline.telemetry.violations import PUBLISHER, Reporter
 
 _EXIT_S_MAX = 5.0
 """How long a job that ends without close is held up at most."""
+_REPORT_S_MAX = 1.0
+"""How long closing waits for the last report, once every update has its outcome."""
+_LOGGER = logging.getLogger("syncline.publisher")
+_LOGGER.addHandler(logging.NullHandler())  # else Python's last resort prints warnings to stderr
 
 
 class Outbox:
@@ -26,9 +33,19 @@ class Outbox:
     Belongs to the process that made it: librdkafka's threads, and ours, do not survive a fork.
     """
 
-    def __init__(self, writer: LogWriter, *, settings: PublisherSettings, clock: Clock) -> None:
+    def __init__(
+        self, writer: LogWriter, *, settings: PublisherSettings, clock: Clock, reports_topic: str
+    ) -> None:
         self.ledger = Ledger()
         self._writer = writer
+        self._clock = clock
+        self._reports_topic = reports_topic
+        self.reports = ViolationReports(
+            Reporter(PUBLISHER, settings.publisher),
+            window_s=settings.violation_window_s,
+            append=self._append_report,
+            on_trouble=self._say_unreported,
+        )
         self._settings = settings
         self.lifetime = Lifetime()
         self._closing = threading.Lock()
@@ -38,6 +55,7 @@ class Outbox:
             publisher=settings.publisher,
             clock=clock,
             heartbeat_interval_s=settings.heartbeat_interval_s,
+            on_turn=lambda: self.reports.send(clock.now_us()),
         )
         atexit.register(self._at_exit)
 
@@ -107,13 +125,32 @@ class Outbox:
                 return
             self.lifetime.ended = True
             atexit.unregister(self._at_exit)
+            self.ledger.wait_until(self.ledger.is_settled, timeout_s)
             self._courier.stop()
+            self.reports.end(self._clock.now_us())
             try:
-                self._writer.close(timeout_s)
+                # The updates have had their time; what is left is told as failed or unknown, reports get a moment.
+                settled = self.ledger.is_settled()
+                self._writer.close(min(timeout_s, _REPORT_S_MAX) if settled else 0.0)
             except LogError as error:
                 self.ledger.note_trouble(error)
             self.ledger.announce()
         self.ledger.close_account()
+
+    def _append_report(self, key: bytes, value: bytes, on_answer: OnAnswer) -> None:
+        def settle(outcome: Outcome) -> None:
+            taken = outcome.kind is OutcomeKind.ACKNOWLEDGED
+            on_answer(None if taken else outcome.reason or str(outcome.kind))
+
+        self._writer.append(self._reports_topic, key=key, value=value, on_outcome=settle)
+
+    def _say_unreported(self, reason: str) -> None:
+        _LOGGER.warning(
+            "publisher %s: counts of violations are lost, as %s does not take them: %s",
+            self._settings.publisher,
+            self._reports_topic,
+            reason,
+        )
 
     def _refuse_callback(self, verb: str) -> None:
         if self._courier.is_current_thread:

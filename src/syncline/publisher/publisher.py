@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
+from syncline.contracts.avro import as_registered
 from syncline.contracts.document import contract_from_document
 from syncline.contracts.located import nearest
 from syncline.contracts.model import Version
@@ -76,7 +78,7 @@ class Publisher:
                 json.loads(registered.contract), file="catalog", prefix=self._settings.prefix
             )
             view = ViewPublisher(
-                contract,
+                as_registered(contract, registered.avro_schema),
                 registered.schema_id,
                 topic=self._attend(registered.topic, contract.partitions, timeout_s),
                 outbox=self._running(),
@@ -111,7 +113,9 @@ class Publisher:
 
     def stats(self) -> PublisherStats:
         """What was queued, what became of it, and which rules were broken, since this publisher was made."""
-        return (self._outbox.ledger if self._outbox is not None else Ledger()).stats()
+        if self._outbox is None:
+            return Ledger().stats()
+        return replace(self._outbox.ledger.stats(), unreported=self._outbox.reports.trouble)
 
     def __enter__(self) -> Self:
         """This publisher."""
@@ -132,7 +136,9 @@ class Publisher:
     def _running(self) -> Outbox:
         if self._outbox is None:
             writer = self._log.writer(client_id=f"syncline-publisher-{self._settings.publisher}")
-            self._outbox = Outbox(writer, settings=self._settings, clock=self._clock)
+            self._outbox = Outbox(
+                writer, settings=self._settings, clock=self._clock, reports_topic=self._topics.reports
+            )
         self._outbox.attend(list(self._published.values()))
         return self._outbox
 

@@ -11,6 +11,7 @@ from syncline.contracts.encode import Encoder
 from syncline.contracts.model import Contract
 from syncline.contracts.rows import compile_rows
 from syncline.errors import Violation, WireError
+from syncline.publisher.canonical import Edge
 from syncline.publisher.event_times import event_time_us
 from syncline.publisher.terms import Window
 from syncline.wire.framing import prefix
@@ -20,7 +21,7 @@ BATCH_ROWS = 20_000
 """Rows that are judged and encoded at a time: enough to spread the cost of a column, few enough to stay in cache."""
 
 _KNOWN_KEYS_MAX = 100_000
-_ABSENT = object()
+ABSENT = object()
 _LONGEST_SHOWN = 80
 
 
@@ -30,8 +31,16 @@ class Faulty:
 
     number: int
     row: dict[str, Any]
+    """In canonical values; an event time that is none is 0 here."""
     key: bytes | None
     violations: list[Violation]
+    given_time: Any
+    """The event time as the job gave it; `ABSENT` where it gave none."""
+
+    def told(self, event_time: str) -> dict[str, Any]:
+        """The row with nothing in it that the job did not say."""
+        told = {name: value for name, value in self.row.items() if name != event_time}
+        return told if self.given_time is ABSENT else {**told, event_time: self.given_time}
 
 
 @dataclass(slots=True)
@@ -69,13 +78,20 @@ class RowLane:
         self._check = compile_rows(contract)
         self._encode = Encoder(contract).encode
         self._prefix = prefix(schema_id)
+        self._edge = Edge(contract)
+        self.converted = frozenset(self._edge.converters)
+        """The features whose values a job has in another form than checks and encoders."""
+        self._converts = bool(self.converted)
         self._has_defaults = any(feature.has_default for feature in contract.features)
         self._key_names = [key.name for key in contract.keys]
         self._values_of: Callable[[Mapping[str, Any]], Any] = itemgetter(*self._key_names)
         self.known_keys = KnownKeys(single=len(self._key_names) == 1)
 
     def ready(self, row: dict[str, Any], window: Window) -> tuple[dict[str, Any], bytes, int] | None:
-        """(the whole row, its record key, its event time) of a row that keeps the contract; None for any other."""
+        """(the whole row, its record key, its event time) of a row that keeps the contract; None for any other.
+
+        `row` is the caller's to change: values in it are converted in place.
+        """
         name = self._event_time
         try:
             time_us = row[name]
@@ -83,6 +99,8 @@ class RowLane:
                 row[name] = time_us = event_time_us(time_us)
             if self._has_defaults:
                 row = self._check.complete(row)
+            if self._converts:
+                self._edge.make_canonical(row)
             if self._check(row) or not window.earliest_us <= time_us <= window.latest_us:
                 return None
             return row, self.known_keys[self._values_of(row)], time_us
@@ -98,14 +116,18 @@ class RowLane:
         """
         judged = Judged()
         check, name, known_keys, values_of = self._check, self._event_time, self.known_keys, self._values_of
-        earliest_us, latest_us, has_defaults = window.earliest_us, window.latest_us, self._has_defaults
+        earliest_us, latest_us, edge = window.earliest_us, window.latest_us, self._edge
+        converts = self._converts
+        completes = converts or self._has_defaults
         for number, given in enumerate(rows):
             row = given
             try:
                 time_us = given[name]
-                if has_defaults or type(time_us) is not int:
+                if completes or type(time_us) is not int:
                     row = check.complete(given)
                     row[name] = time_us = event_time_us(time_us)
+                    if converts:
+                        edge.make_canonical(row)
                 if not check(row) and earliest_us <= time_us <= latest_us:
                     key = known_keys[values_of(row)]
                     judged.numbers.append(number)
@@ -133,27 +155,28 @@ class RowLane:
                 "features to their values"
             )
         row = self._check.complete(given)
+        self._edge.make_canonical(row)
         violations: list[Violation] = []
-        time_us = row.get(self._event_time, _ABSENT)
+        given_time = row.get(self._event_time, ABSENT)
         row[self._event_time] = 0
-        if time_us is _ABSENT or time_us is None:
-            rule = "missing" if time_us is _ABSENT else "null"
+        if given_time is ABSENT or given_time is None:
+            rule = "missing" if given_time is ABSENT else "null"
             violations.append(
                 Violation(self._event_time, rule, "a value", "nothing" if rule == "missing" else "null")
             )
         else:
             try:
-                row[self._event_time] = event_time_us(time_us)
+                row[self._event_time] = event_time_us(given_time)
             except ValueError as error:
-                violations.append(Violation(self._event_time, "type", str(error), _shown(time_us)))
-        found = list(self._check(row))
+                violations.append(Violation(self._event_time, "type", str(error), _shown(given_time)))
+        found = self._edge.in_the_jobs_words(self._check(row))
         violations += found
-        if not violations:
+        if not _names(violations, [self._event_time]):
             violations += window.judge(row[self._event_time])
         key, key_violation = self.key_of(row) if not _names(found, self._key_names) else (None, None)
         if key_violation is not None:
             violations.append(key_violation)
-        return Faulty(number, row, key, violations)
+        return Faulty(number, row, key, violations, given_time)
 
     def key_of(self, row: Mapping[str, Any]) -> tuple[bytes | None, Violation | None]:
         """The record key of a row whose join keys have passed the check, or why there is none."""

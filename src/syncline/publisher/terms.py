@@ -12,7 +12,7 @@ from syncline.errors import Violation
 
 _EARLIEST_US = -(2**63)
 _TIME_RULES = frozenset(("late", "ahead"))
-_UNWRITABLE_RULES = frozenset(("type", "missing", "null", "unknown", "key"))
+_UNWRITABLE_RULES = frozenset(("type", "itemType", "missing", "null", "unknown", "key", "range"))
 """Such a row has no Avro that would say what the job meant: it cannot be published, and its dead letter is JSON."""
 
 

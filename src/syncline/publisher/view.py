@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.clock import Clock
 from syncline.contracts.model import Contract
+from syncline.contracts.tally import Action, Tally
 from syncline.errors import ContractViolation, PublisherBusy, Violation
 from syncline.ports.log import Headers, Outcome
 from syncline.publisher.courier import PublishedTopic
@@ -18,6 +18,7 @@ from syncline.publisher.intake import Intake, Taken
 from syncline.publisher.outbox import Outbox
 from syncline.publisher.row_lane import Faulty, RowLane
 from syncline.publisher.terms import Window, is_writable, must_raise
+from syncline.publisher.unwritable import row_as_json
 from syncline.settings import PublisherSettings
 from syncline.wire.dead_letters import DeadLetter, Reason
 from syncline.wire.headers import EVENT_TIME, encode_time
@@ -60,12 +61,12 @@ class ViewPublisher:
         self._clock = clock
         self._intake = Intake(contract, schema_id, on_violation=settings.on_violation)
         # A delete is a row that has a key and an event time, and nothing else.
-        self._deletes = RowLane(replace(contract, features=()), schema_id)
+        self._deletes = RowLane(replace(contract, features=(), rules=()), schema_id)
 
     def publish(
         self,
         keys: Mapping[str, str | int],
-        features: Mapping[str, bool | float | str | None],
+        features: Mapping[str, Any],
         *,
         event_time: datetime | int,
         on_outcome: OnOutcome | None = None,
@@ -74,7 +75,9 @@ class ViewPublisher:
 
         Args:
             keys: the join keys by name.
-            features: the features by name; one with a default may be left out.
+            features: the features by name; one with a default may be left out. Dates are `datetime.date`, timestamps
+                aware datetimes (or whole days and microseconds since 1970), lists and vectors are lists, tuples or
+                numpy arrays of one dimension, maps are dicts whose keys are texts.
             event_time: an aware datetime, or microseconds since 1970. Where it is that of the key's last update, it
                 is moved on by a microsecond.
             on_outcome: called once, in the publisher's own thread, with what became of the update; it must only
@@ -90,14 +93,14 @@ class ViewPublisher:
         row = {**keys, **features, name: event_time}
         if len(row) != len(keys) + len(features) + 1:
             twice = sorted({*keys} & {*features} or {name})
-            raise ContractViolation(
-                self.contract.reference,
-                [(0, Violation(name, "unknown", "given once", "given twice")) for name in twice],
-            )
+            violations = [Violation(each, "unknown", "given once", "given twice") for each in twice]
+            found = Faulty(0, row, None, violations, event_time)
+            self._sort_out(Taken(faulty=[found]), total=1, now_us=self._clock.now_us(), always_raise=True)
         window = Window.at(self.contract, self._clock.now_us())
         ready = self._intake.row_lane.ready(row, window)
         if ready is None:
-            return self._dispatch(self._intake.take_row(row, window), total=1, on_outcome=on_outcome)
+            return self._dispatch(self._intake.take_row(row, window), window.now_us, on_outcome=on_outcome)
+        self._outbox.reports.count_kept(self.contract.reference, 1, window.now_us)
         whole, key, given_us = ready
         time_us = self._topic.timeline.move(key, given_us)
         if time_us != given_us:
@@ -121,19 +124,19 @@ class ViewPublisher:
             rows: mappings of join keys, event time and features by name; or an Arrow batch or table, or a pandas
                 frame, with a column for each. Columns of event times are aware timestamps or integers (µs since
                 1970); in a pandas frame NaN, NaT and NA are null, and 3.0 will do for an integer. Columns are
-                several times as fast as mappings.
+                several times as fast as mappings. Dates, lists and maps come as Arrow's own types, or as `publish`
+                takes them in columns of Python objects.
             on_outcome: as for `publish`, called once a row.
 
         Raises:
             ContractViolation: rows break their contract and may not go; all are listed by number, from 0.
             PublisherBusy: the queue stayed full; the message says which rows were queued and which were not.
             PublisherClosed: the publisher is closed, or was made before a fork.
-            TypeError: `rows` is none of these.
+            TypeError: `rows` is none of these, or two of its columns have one name.
         """
         self._outbox.lifetime.ask_usable()
-        taken = self._intake.take(rows, Window.at(self.contract, self._clock.now_us()))
-        total = sum(len(parcel.keys) for parcel in taken.parcels) + len(taken.faulty)
-        return self._dispatch(taken, total=total, on_outcome=on_outcome)
+        window = Window.at(self.contract, self._clock.now_us())
+        return self._dispatch(self._intake.take(rows, window), window.now_us, on_outcome=on_outcome)
 
     def delete(
         self,
@@ -153,11 +156,14 @@ class ViewPublisher:
         time_us: int = found.row[name]
         if not _YEAR_1000_US <= time_us < _YEAR_10000_US:
             found.violations.append(Violation(name, "type", "a time in the years 1000 to 9999", str(time_us)))
-        if found.violations:
-            self._sort_out([found])
+        self._sort_out(Taken(faulty=[found] if found.violations else []), total=1, now_us=window.now_us)
         delivery = Delivery(self._outbox.ledger, on_outcome)
         if found.violations or found.key is None:
-            self._dead_letter([found], delivery, [(None, [(EVENT_TIME, encode_time(time_us))])])
+            # A time that is none is not made up: its letter has none, and tells in words what was given.
+            timed = is_writable([violation for violation in found.violations if violation.feature == name])
+            self._dead_letter(
+                [found], delivery, [(None, [(EVENT_TIME, encode_time(time_us))] if timed else [])]
+            )
             return delivery
         times_us, _ = self._topic.timeline.separate([found.key], [time_us])
         headers = [[(EVENT_TIME, encode_time(times_us[0]))]]
@@ -167,13 +173,11 @@ class ViewPublisher:
         self._topic.timeline.record(1, times_us[0])
         return delivery
 
-    def _dispatch(self, taken: Taken, *, total: int, on_outcome: OnOutcome | None) -> Delivery:
+    def _dispatch(self, taken: Taken, now_us: int, *, on_outcome: OnOutcome | None) -> Delivery:
         """Raise, or queue what may go: the good rows in order, then the dead letters."""
         outbox, timeline = self._outbox, self._topic.timeline
-        if taken.observed:
-            outbox.ledger.note_violations(self.contract.view, taken.observed)
-        if taken.faulty:
-            self._sort_out(taken.faulty)
+        total = sum(len(parcel.keys) for parcel in taken.parcels) + len(taken.faulty)
+        self._sort_out(taken, total=total, now_us=now_us)
         delivery = Delivery(outbox.ledger, on_outcome)
         for parcel in taken.parcels:
             times_us, moved = timeline.separate(parcel.keys, parcel.times_us)
@@ -198,17 +202,32 @@ class ViewPublisher:
         """What the job meant to publish: Avro as it would have left, or JSON where the row has no Avro form."""
         if is_writable(faulty.violations):
             return self._intake.row_lane.encode([faulty.row], [0], moved=False)[0], ()
-        return json.dumps(faulty.row, default=str).encode(), _JSON
+        return row_as_json(faulty.told(self.contract.event_time), self.contract), _JSON
 
-    def _sort_out(self, faulty: Sequence[Faulty]) -> None:
-        """Count what is broken, and raise where any row must not even become a dead letter."""
-        self._outbox.ledger.note_violations(
-            self.contract.view, (violation for found in faulty for violation in found.violations)
-        )
+    def _sort_out(self, taken: Taken, *, total: int, now_us: int, always_raise: bool = False) -> None:
+        """Count the verdict on `total` rows, and raise where any must not even become a dead letter."""
+        reference, faulty, observed = self.contract.reference, taken.faulty, taken.observed
+        if not faulty and not observed:
+            self._outbox.reports.count_kept(reference, total, now_us)
+            return
         on_violation = self._settings.on_violation
-        if any(must_raise(found.violations, on_violation=on_violation) for found in faulty):
+        raises = always_raise or any(
+            must_raise(found.violations, on_violation=on_violation) for found in faulty
+        )
+        tally = Tally()
+        tally.add_judged(reference, total)
+        # Where the call raises, nothing of it goes: not what would only be observed, either.
+        for found in observed:
+            tally.add_broken(reference, found.violations, Action.RAISED if raises else Action.OBSERVED)
+        for found in faulty:
+            tally.add_broken(reference, found.violations, Action.RAISED if raises else Action.DEAD_LETTERED)
+        self._outbox.reports.count(tally, now_us)
+        self._outbox.ledger.note_violations(
+            self.contract.view, (violation for found in (*observed, *faulty) for violation in found.violations)
+        )
+        if raises:
             raise ContractViolation(
-                self.contract.reference,
+                reference,
                 [
                     (found.number, violation)
                     for found in sorted(faulty, key=_number)

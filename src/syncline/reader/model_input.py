@@ -23,7 +23,10 @@ class ModelInput:
     """The features of one request, all of one release and of one moment of the store (P4)."""
 
     values: dict[str, Any]
-    """Result name → value, in the order of the bundle or of the features asked for."""
+    """Result name → value, in the order of the bundle or of the features asked for.
+
+    Dates are `datetime.date`, timestamps aware datetimes in UTC, lists and vectors lists, maps dicts.
+    """
     statuses: dict[str, Status]
     read_at_us: int
     """When it was read: microseconds since the epoch, by the reader's clock. Ages are relative to it."""

@@ -100,7 +100,7 @@ class ModelInputs:
         # Imported here: only who asks for a table needs Arrow.
         import pyarrow as pa  # noqa: PLC0415  see above
 
-        from syncline.contracts.arrow import ARROW_TYPES  # noqa: PLC0415  see above
+        from syncline.contracts.arrow import arrow_type  # noqa: PLC0415  see above
 
         words = list(Status)
         number_of = {status: number for number, status in enumerate(words)}
@@ -113,7 +113,8 @@ class ModelInputs:
             for place, (name, feature) in enumerate(
                 zip(column.view.names, column.view.features, strict=True)
             ):
-                kind = ARROW_TYPES[column.view.feature_type(feature)]
+                stated = column.view.feature(feature)
+                kind = arrow_type(stated.type, stated.item.type if stated.item else None)
                 values = [one.values[place] for one in found]
                 arrays[name] = pa.array(values, kind).take(codes)
                 if details:
@@ -134,13 +135,14 @@ class ModelInputs:
         """A pandas.DataFrame with the columns of `to_arrow`.
 
         Integers and booleans come as pandas' nullable types (Int32, Int64, boolean), so that a column's type never
-        depends on whether a value happens to be missing; a float that is null is NaN.
+        depends on whether a value happens to be missing; a float that is null is NaN. Dates are `datetime.date`, maps
+        dicts, lists and vectors numpy arrays.
         """
         import pandas as pd  # noqa: PLC0415  only who asks for a frame needs it
         import pyarrow as pa  # noqa: PLC0415  see above
 
         nullable = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-        return self.to_arrow(details=details).to_pandas(types_mapper=nullable.get)
+        return self.to_arrow(details=details).to_pandas(types_mapper=nullable.get, maps_as_pydicts="strict")
 
     def _per_row(self, what: Callable[[Resolved, int], Any]) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {}

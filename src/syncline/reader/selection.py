@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from syncline.contracts.durations import format_duration
 from syncline.contracts.model import WhenStale
 from syncline.errors import StaleFeature, StoreCorrupt, WireError
+from syncline.reader.natural import natural
 from syncline.reader.source import Source
 from syncline.reader.status import Status
 from syncline.state.cell import Cell, unpack_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from syncline.contracts.model import Feature, FeatureType
-    from syncline.errors import Violation
-    from syncline.reader.view import Row, View
+    from syncline.contracts.model import Feature
+    from syncline.reader.view import Broken, Row, View
 
 NO_REASONS: Mapping[str, str] = MappingProxyType({})
 
@@ -48,6 +48,12 @@ class SelectedView:
         """What the features are called in the result."""
         self.max_age_us = view.max_age_us
         self._pick = itemgetter(*self.features)
+        self._natural: tuple[tuple[int, Callable[[Any], Any]], ...] = tuple(
+            (place, convert)
+            for place, name in enumerate(self.features)
+            if (convert := natural(self.feature(name))) is not None
+        )
+        """The features whose values are handed out in another form than they are checked in."""
         self._nulls = (None,) * len(self.features)
         self._all = {status: (status,) * len(self.features) for status in Status}
 
@@ -74,6 +80,8 @@ class SelectedView:
         else:
             picked = self._pick(row)
             values = picked if len(self.features) > 1 else (picked,)
+            if self._natural:
+                values = self._handed_out(values)
             statuses = self._all[Status.PRESENT]
             if None in values:
                 statuses = tuple([Status.NULL_VALUE if value is None else Status.PRESENT for value in values])
@@ -101,22 +109,33 @@ class SelectedView:
             cell.deleted,
         )
 
-    def feature_type(self, name: str) -> FeatureType:
-        """The type of a feature."""
-        return self._feature(name).type
+    def feature(self, name: str) -> Feature:
+        """What the release's contract says of a feature."""
+        feature = self.view.contract.feature(name)
+        assert feature is not None, "a release names features of its contracts only"
+        return feature
+
+    def _handed_out(self, checked: Sequence[Any]) -> tuple[Any, ...]:
+        """The values as they are handed out, from those that checks have."""
+        values = list(checked)
+        for place, convert in self._natural:
+            if values[place] is not None:
+                values[place] = convert(values[place])
+        return tuple(values)
 
     def _invalid(self, reason: str, cell: Cell | None, partition: int) -> Resolved:
         reasons = dict.fromkeys(self.features, reason)
         return Resolved(self._nulls, self._all[Status.INVALID], cell, partition, reasons)
 
-    def _judged(self, row: Row, violations: Sequence[Violation], cell: Cell, partition: int) -> Resolved:
+    def _judged(self, row: Row, violations: Sequence[Broken], cell: Cell, partition: int) -> Resolved:
         """A row of which some features break the contract; a broken key or event time takes all with it."""
         broken: dict[str, str] = {}
-        for violation in violations:
-            if self.view.contract.feature(violation.feature) is None:
+        for blamed, violation in violations:
+            if not blamed:
                 return self._invalid(str(violation), cell, partition)
-            broken.setdefault(violation.feature, str(violation))
-        values = tuple([None if name in broken else row[name] for name in self.features])
+            for name in blamed:
+                broken.setdefault(name, str(violation))
+        values = self._handed_out([None if name in broken else row[name] for name in self.features])
         statuses = [
             Status.INVALID if name in broken else Status.NULL_VALUE if value is None else Status.PRESENT
             for name, value in zip(self.features, values, strict=True)
@@ -138,16 +157,11 @@ class SelectedView:
             case WhenStale.NULL:
                 instead = self._nulls
             case WhenStale.DEFAULT:
-                instead = [self._feature(name).default for name in self.features]
+                instead = self._handed_out([self.feature(name).default for name in self.features])
         invalid = [status is Status.INVALID for status in found.statuses]
         values = tuple([None if bad else value for value, bad in zip(instead, invalid, strict=True)])
         statuses = tuple([Status.INVALID if bad else Status.OUTSIDE_MAX_AGE for bad in invalid])
         return found._replace(values=values, statuses=statuses)
-
-    def _feature(self, name: str) -> Feature:
-        feature = self.view.contract.feature(name)
-        assert feature is not None, "a release names features of its contracts only"
-        return feature
 
 
 class Selection(NamedTuple):

@@ -48,17 +48,19 @@ class View:
         self._check = contract.check
         features = contract.contract.features
         self._wanted = [*kinds, contract.contract.event_time, *(feature.name for feature in features)]
+        self._names = frozenset(feature.name for feature in features)
         self._defaults = {feature.name: feature.default for feature in features if feature.has_default}
         major = f"{served.view}@{served.major}."
         self._schemas = {schema.schema_id: schema for schema in schemas if schema.reference.startswith(major)}
         self._written: dict[int, _Written] = {}
 
-    def row(self, schema_id: int, payload: bytes) -> tuple[Row, Sequence[Violation]]:
+    def row(self, schema_id: int, payload: bytes) -> tuple[Row, Sequence[Broken]]:
         """The payload as a row of the served version, and every rule that it breaks.
 
         Rules of the served contract, and of the one that it was written by, where that is another (P5).
 
-        A feature that the writer did not know has its default, and is absent where there is none.
+        A feature that the writer did not know has its default, and is absent where there is none. Values are as
+        checks have them: days and moments are whole numbers.
 
         Raises:
             WireError: no version of this view has the schema id, or the payload is not of that schema.
@@ -67,12 +69,17 @@ class View:
         if written is None:
             written = self._written[schema_id] = self._written_by(schema_id)
         row = written.decode(payload)
-        if written.check is None:
-            return row, self._check(row)
-        broken = [found for found in written.check(row) if self.contract.feature(found.feature) is not None]
+        if written.contract is None:
+            found = self._check(row)
+            return row, _blamed(self.contract, found) if found else ()
+        broken = _blamed(written.contract.contract, written.contract.check(row))
         row = {**self._defaults, **row}
         row = {name: row[name] for name in self._wanted if name in row}
-        return row, [*self._check(row), *broken]
+        return row, [
+            *_blamed(self.contract, self._check(row)),
+            # What is wrong with features that are not served is no reason to withhold the others.
+            *(each for each in broken if not each.features or not self._names.isdisjoint(each.features)),
+        ]
 
     def reference(self, schema_id: int) -> str | None:
         """What a schema id names: `airport_delay@1.2`."""
@@ -88,11 +95,23 @@ class View:
         decode = RowDecoder(schema.avro_schema)
         if schema.reference == self.served.reference:
             return _Written(decode, None)
-        return _Written(decode, ServedContract(schema.contract, topic=self.served.topic).check)
+        return _Written(decode, ServedContract(schema.contract, topic=self.served.topic))
+
+
+class Broken(NamedTuple):
+    """A rule that a row breaks."""
+
+    features: tuple[str, ...]
+    """The features that it is about; none means the whole row: its key, its event time, or a rule between those."""
+    violation: Violation
 
 
 class _Written(NamedTuple):
-    """How rows of one schema id are read; no check of their own where it is the served version's."""
+    """How rows of one schema id are read; no contract of their own where it is the served version's."""
 
     decode: Callable[[bytes], Row]
-    check: RowCheck | None
+    contract: ServedContract | None
+
+
+def _blamed(contract: Contract, violations: Sequence[Violation]) -> list[Broken]:
+    return [Broken(contract.blamed(found.feature, found.rule), found) for found in violations]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
@@ -11,9 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from syncline.contracts.arrow import canonical_rows
 from syncline.contracts.model import OnViolation
+from syncline.contracts.tally import Action, Tally
 from syncline.errors import Violation, WireError
 from syncline.state.join import Updates
+from syncline.state.passages import STAGE, Passage
 from syncline.state.rows import RecordKind, Rows, filled
 from syncline.state.view_schema import ViewMajor, ViewSchema
 from syncline.wire.dead_letters import Reason
@@ -25,7 +29,7 @@ from syncline.wire.keys import KEY_BYTES_MAX, decode_key, partitions_for
 class Court:
     """The columns that grow while one slice is judged. A row with a fault is not folded.
 
-    `faults`: row → why it goes to the dead letters. `observed`: (row, violation) that the contract lets pass.
+    `faults`: row → why it goes to the dead letters. `observed`: row → what it breaks although it is folded.
     """
 
     def __init__(self, rows: Rows, major: ViewMajor) -> None:
@@ -33,7 +37,11 @@ class Court:
         self._major = major
         count = len(rows)
         self.faults: dict[int, Reason] = {}
-        self.observed: list[tuple[int, Violation]] = []
+        self.observed: dict[int, list[Violation]] = {}
+        self._found: dict[int, list[Violation]] = {}
+        """Row with a fault → all that it breaks."""
+        self._judged: Counter[str] = Counter()
+        """View version → rows."""
         self._times = np.zeros(count, np.int64)
         self._timed = np.zeros(count, np.bool_)
         self._deleted = np.zeros(count, np.bool_)
@@ -43,11 +51,14 @@ class Court:
         self._codes = np.zeros(count, np.int32)
         self._entities: list[list[str | int] | None] = []
         self._schemas: dict[int, ViewSchema] = {}
+        self._passed: set[int] = set()
 
     def _fault(
         self, row: int, stage: str, violations: Sequence[Violation], schema: ViewSchema | None
     ) -> None:
-        """The first fault of a row stands; what is found wrong later is added to its message."""
+        """The first fault of a row stands; what is found wrong later, or was observed, is added to its message."""
+        violations = [*violations, *self.observed.pop(row, ())]
+        self._found.setdefault(row, []).extend(violations)
         message = "; ".join(str(violation) for violation in violations)
         standing = self.faults.get(row)
         if standing is not None:
@@ -90,6 +101,7 @@ class Court:
 
     def judge_deletes(self, deletes: npt.NDArray[np.int64]) -> None:
         """A delete states its event time in a header."""
+        self._count(None, len(deletes))
         for row in deletes.tolist():
             self._deleted[row] = True
             try:
@@ -110,11 +122,13 @@ class Court:
         for schema_id in np.unique(ids[values]):
             rows = values[ids[values] == schema_id]
             if schema_id < 0:
+                self._count(None, len(rows))
                 for row in rows.tolist():
                     self._fault(row, "FRAMING", [_framing_violation(self._rows.values[row] or b"")], None)
                 continue
             schema = schemas[int(schema_id)]
             if schema.contract.topic != self._major.topic:
+                self._count(None, len(rows))
                 limit = f"of {self._major.view}@{self._major.major}"
                 violation = Violation(
                     "", "schema", limit, f"schema id {schema_id} of {schema.contract.reference}"
@@ -137,6 +151,7 @@ class Court:
                 self._payloads[row] = payload
         self._schema_ids[rows] = schema.schema_id
         self._schemas[schema.schema_id] = schema
+        self._count(schema, len(rows))
         decoded = schema.decoder.decode(payloads)
         for place, why in decoded.bad:
             violation = Violation("", "decode", "Avro of its schema", why)
@@ -170,16 +185,13 @@ class Court:
 
     def _judge_row(self, schema: ViewSchema, batch: pa.RecordBatch, place: int, row: int) -> None:
         """The slow lane: which rules this row breaks."""
-        # The event time as a number: Python's datetime cannot hold all that Avro's timestamp can.
-        names = [name for name in batch.schema.names if name != schema.contract.event_time]
-        record = batch.slice(place, 1).select(names).to_pylist()[0]
-        record[schema.contract.event_time] = int(self._times[row])
-        violations = schema.check_row(record)
+        violations = list(schema.check_row(canonical_rows(batch.slice(place, 1))[0]))
         if not violations:
             raise AssertionError(f"{schema.contract.reference}: both forms of the check must agree")
-        of_features = all(schema.contract.feature(violation.feature) for violation in violations)
-        if schema.contract.on_violation is OnViolation.OBSERVE and of_features:
-            self.observed.extend((row, violation) for violation in violations)
+        contract = schema.contract
+        of_features = all(contract.blamed(violation.feature, violation.rule) for violation in violations)
+        if contract.on_violation is OnViolation.OBSERVE and of_features and row not in self.faults:
+            self.observed[row] = violations
         else:
             self._fault(row, "CONTRACT", violations, schema)
 
@@ -210,17 +222,61 @@ class Court:
                 named = replace(reason, view_version=schema.contract.reference, schema_id=schema.schema_id)
                 self.faults[row] = named
 
-    def first_halt(self) -> tuple[int, Reason] | None:
-        """The first row whose contract wants the view stopped, if any.
+    def pass_unknown(self, row: int, passage: Passage, schema_id: int) -> None:
+        """The row goes to the dead letters as an operator decided while nobody knew its schema: nothing else is said.
+
+        Not even what its schema is called: who reads the catalog later knows it, and must say the same.
+        """
+        view = f"{self._major.view}@{self._major.major}"
+        self._passed.add(row)
+        self.faults[row] = Reason(passage.rule, "", str(passage), STAGE, view, schema_id)
+
+    def first_halt(self, skips: Mapping[int, Passage]) -> tuple[int, Reason] | None:
+        """The first row whose contract wants the view stopped, if any; a row that was skipped becomes a dead letter.
 
         `observe` covers feature rules only: whatever is a fault here is dead-lettered under it.
+        `skips`: offset → the decision to skip the record there.
         """
         for row in sorted(self.faults):
+            if row in self._passed:
+                continue
             schema = self._schemas.get(int(self._schema_ids[row]))
             action = schema.contract.on_violation if schema else self._major.fault_action
-            if action is OnViolation.HALT:
-                return row, self.faults[row]
+            if action is not OnViolation.HALT:
+                continue
+            reason, skip = self.faults[row], skips.get(int(self._rows.offsets[row]))
+            if skip is None:
+                return row, reason
+            message = f"{skip}; it breaks {reason.message}"
+            self.faults[row] = replace(reason, rule=skip.rule, feature="", message=message, stage=STAGE)
         return None
+
+    def tally(self) -> Tally:
+        """The counts of what was judged here. A record that an operator passed by was not."""
+        tally = Tally()
+        for version, count in self._judged.items():
+            tally.add_judged(version, count)
+        for row, violations in self._found.items():
+            version = self.faults[row].view_version
+            if self.faults[row].stage != STAGE:
+                tally.add_broken(version, violations, Action.DEAD_LETTERED)
+            elif row not in self._passed:
+                tally.judged[version] -= 1
+        for row, violations in self.observed.items():
+            schema = self._schemas[int(self._schema_ids[row])]
+            tally.add_broken(schema.contract.reference, violations, Action.OBSERVED)
+        return tally
+
+    def tally_of_halt(self, row: int) -> Tally:
+        """The counts of one row that halts."""
+        tally, version = Tally(), self.faults[row].view_version
+        tally.add_judged(version, 1)
+        tally.add_broken(version, self._found[row], Action.HALTED)
+        return tally
+
+    def _count(self, schema: ViewSchema | None, rows: int) -> None:
+        unnamed = f"{self._major.view}@{self._major.major}"
+        self._judged[schema.contract.reference if schema else unnamed] += rows
 
     def updates(self) -> Updates:
         """The rows to be folded."""

@@ -1,7 +1,8 @@
 """The verdict on every record of a slice: folded, stepped over, or rejected, and where the partition has to stop.
 
-A verdict depends on the message, the contract named by its own schema id, its broker timestamp and T; never on the
-wall clock, the active release, other partitions, or what a registry answers today (promises.md).
+A verdict depends on the message, the contract named by its own schema id, its broker timestamp and T, and, where the
+record would hold, on an operator's decision to pass it; never on the wall clock, the active release, other partitions,
+or what a registry answers today (promises.md).
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from syncline.contracts.tally import Tally
 from syncline.errors import Violation
 from syncline.state.court import Court
 from syncline.state.join import Updates
+from syncline.state.passages import NONE, Passage, Passages
 from syncline.state.rows import RecordKind, Rows, filled, kinds_of
 from syncline.state.view_schema import ViewMajor, ViewSchema
 from syncline.wire.dead_letters import Reason
@@ -29,6 +32,8 @@ class Stop:
     marker: bool
     """It is a marker, to be stepped over by rule; else the partition holds."""
     reason: str
+    tally: Tally = field(default_factory=Tally, compare=False)
+    """What the row breaks, where it halts by its contract; else nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,26 @@ class Verdict:
     stop: Stop | None
     checked: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     """Schema id → (rows that passed, rows that broke a rule)."""
+    tally: Tally = field(default_factory=Tally, compare=False)
+    """The counts of the judged rows, by view version and broken rule."""
 
 
-def judge(rows: Rows, *, t_ms: int, major: ViewMajor, schemas: Mapping[int, ViewSchema]) -> Verdict:
-    """The verdict on the rows, given T before them and every schema that the catalog knows so far."""
+def judge(
+    rows: Rows,
+    *,
+    t_ms: int,
+    major: ViewMajor,
+    schemas: Mapping[int, ViewSchema],
+    passages: Passages = NONE,
+) -> Verdict:
+    """The verdict on the rows, given T before them and all that the catalog says so far: schemas and passages.
+
+    A passed record is rejected with the rule `skipped` or `refused`, and with no other.
+    """
     kinds = kinds_of(rows)
     ids = schema_ids(filled(rows.values))
-    stop = _first_stop(rows, kinds, ids, schemas)
+    passed = passages.before_registration(rows.offsets, ids) if passages else {}
+    stop = _first_stop(rows, kinds, ids, schemas, passed)
     if stop is not None:
         rows, kinds, ids = rows.first(stop.row), kinds[: stop.row], ids[: stop.row]
     if not len(rows):
@@ -72,14 +90,20 @@ def judge(rows: Rows, *, t_ms: int, major: ViewMajor, schemas: Mapping[int, View
     court = Court(rows, major)
     court.judge_keys(kinds)
     court.judge_deletes(np.flatnonzero(kinds == RecordKind.DELETE))
-    checked = court.judge_values(np.flatnonzero(kinds == RecordKind.VALUE), ids, schemas)
+    values = np.flatnonzero(kinds == RecordKind.VALUE)
+    if passed:
+        values = values[~np.isin(values, list(passed))]
+    checked = court.judge_values(values, ids, schemas)
     court.judge_times(t_of_row)
     court.name_schemas()
+    for row, passage in passed.items():
+        if row < len(rows):
+            court.pass_unknown(row, passage, int(ids[row]))
 
-    halted = court.first_halt()
+    halted = court.first_halt(passages.records)
     if halted is not None:
         # Judged again without the row that halts and all after it: nothing of them may be folded.
-        held = judge(rows.first(halted[0]), t_ms=t_ms, major=major, schemas=schemas)
+        held = judge(rows.first(halted[0]), t_ms=t_ms, major=major, schemas=schemas, passages=passages)
         return Verdict(
             held.rows,
             held.updates,
@@ -87,18 +111,25 @@ def judge(rows: Rows, *, t_ms: int, major: ViewMajor, schemas: Mapping[int, View
             held.t_ms,
             held.observed,
             held.controls,
-            Stop(halted[0], marker=False, reason=f"the contract says halt: {halted[1].message}"),
+            Stop(
+                halted[0],
+                marker=False,
+                reason=f"the contract says halt at offset {rows.offsets[halted[0]]}: {halted[1].message}",
+                tally=court.tally_of_halt(halted[0]),
+            ),
             held.checked,
+            held.tally,
         )
     return Verdict(
         rows=len(rows),
         updates=court.updates(),
         rejects=tuple(Reject(row, reason) for row, reason in sorted(court.faults.items())),
         t_ms=int(t_of_row[-1]),
-        observed=tuple(each for each in court.observed if each[0] not in court.faults),
+        observed=tuple((row, found) for row, each in court.observed.items() for found in each),
         controls=tuple(int(row) for row in np.flatnonzero(kinds == RecordKind.CONTROL)),
         stop=stop,
         checked=checked,
+        tally=court.tally(),
     )
 
 
@@ -107,22 +138,25 @@ def _first_stop(
     kinds: npt.NDArray[np.int8],
     ids: npt.NDArray[np.int64],
     schemas: Mapping[int, ViewSchema],
+    passed: Mapping[int, Passage],
 ) -> Stop | None:
-    """The first marker, or the first value under a schema id that the catalog does not know yet."""
+    """The first marker, or the first value under a schema id that the catalog does not know yet and nobody passed."""
     marker = int(np.argmax(kinds == RecordKind.MARKER)) if (kinds == RecordKind.MARKER).any() else len(rows)
     unknown = [
         int(schema_id)
         for schema_id in np.unique(ids[:marker])
         if schema_id >= 0 and int(schema_id) not in schemas
     ]
-    if unknown:
-        row = int(np.argmax(np.isin(ids, unknown)))
+    holding = np.flatnonzero(np.isin(ids[:marker], unknown)) if unknown else ()
+    row = next((int(row) for row in holding if int(row) not in passed), None)
+    if row is not None:
         schema_id = int(ids[row])
         return Stop(
             row,
             marker=False,
             reason=f"schema id {schema_id} at offset {rows.offsets[row]} is not in the catalog: register its "
-            "contract with `syncline apply`, then the partition goes on by itself",
+            "contract with `syncline apply`, or pass the record with `syncline skip`; then the partition goes on by "
+            "itself",
         )
     return Stop(marker, marker=True, reason="marker") if marker < len(rows) else None
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from syncline.telemetry.logging import logger
 
 if TYPE_CHECKING:
+    from syncline.contracts.tally import Tally
     from syncline.wire.dead_letters import Reason
 
 REPEAT_S = 10.0
@@ -66,14 +67,17 @@ class AgentEvents:
     def rejected(self, topic: str, partition: int, reasons: list[Reason]) -> None:
         """Rows went to the dead letters, and were acknowledged there."""
         self.dead_letters += len(reasons)
-        for reason in reasons:
-            self.violations[reason.view_version, reason.feature, reason.rule] += 1
         rules = Counter(reason.rule for reason in reasons)
         self._log.warning("dead_lettered", topic=topic, partition=partition, rules=dict(rules))
 
-    def observed(self, view_version: str, feature: str, rule: str, count: int) -> None:
-        """Rows that break a rule were folded all the same, as their contract says; they are served INVALID."""
-        self.violations[view_version, feature, rule] += count
+    def judged(self, tally: Tally) -> None:
+        """Rows were judged, and committed or held; some may have broken rules."""
+        for (view_version, feature, rule, _), count in tally.violations.items():
+            self.violations[view_version, feature, rule] += count
+
+    def violations_not_reported(self, reason: str) -> None:
+        """Counts of violations are lost: the reports topic does not take them. The agent goes on without."""
+        self._log.warning("violations_not_reported", reason=reason)
 
     def held(self, topic: str, partition: int, reason: str) -> None:
         """A partition does not go on."""

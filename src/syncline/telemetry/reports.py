@@ -1,4 +1,4 @@
-"""What agents observe, as records of the reports topic (schemas/reports/)."""
+"""What agents and publishers observe, as records of the reports topic (schemas/reports/)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
+from syncline.telemetry.violations import Reporter, RuleCount, ViewCounts, ViolationCounts
 from syncline.wire.schemas import load_schema
 from syncline.wire.single_object import Format
 
@@ -50,24 +51,38 @@ class AgentStatus:
     partitions: tuple[PartitionStatus, ...]
 
 
-def encode_agent_status(status: AgentStatus) -> bytes:
+Report = AgentStatus | ViolationCounts
+
+
+def encode_report(report: Report) -> bytes:
     """The report's value."""
+    if isinstance(report, AgentStatus):
+        return _statuses().encode(_status_record(report))
+    return _violations().encode(_counts_record(report))
+
+
+def decode_report(value: bytes | None) -> Report:
+    """The report behind a record's value, of whichever kind it is.
+
+    Raises:
+        UnknownFormat: of a kind, or in a version, that only a newer Syncline knows.
+        WireError: these bytes are no report.
+    """
+    if _violations().wrote(value):
+        return _counts(_violations().decode(value))
+    return _status(_statuses().decode(value))
+
+
+def _status_record(status: AgentStatus) -> dict[str, Any]:
     record = asdict(status)
     record["reported_at"] = record.pop("reported_at_us")
     for partition in record["partitions"]:
         partition["digest"] = partition["digest"].to_bytes(8, "big")
     record["partitions"] = list(record["partitions"])
-    return _format().encode(record)
+    return record
 
 
-def decode_agent_status(value: bytes | None) -> AgentStatus:
-    """The status behind a report's value.
-
-    Raises:
-        UnknownFormat: written by a newer Syncline.
-        WireError: these bytes are no status.
-    """
-    record: dict[str, Any] = _format().decode(value)
+def _status(record: dict[str, Any]) -> AgentStatus:
     record["reported_at_us"] = record.pop("reported_at")
     record["partitions"] = tuple(
         PartitionStatus(**{**partition, "digest": int.from_bytes(partition["digest"], "big")})
@@ -76,6 +91,47 @@ def decode_agent_status(value: bytes | None) -> AgentStatus:
     return AgentStatus(**record)
 
 
+def _counts_record(counts: ViolationCounts) -> dict[str, Any]:
+    return {
+        "reporter_kind": counts.reporter.kind,
+        "reporter": counts.reporter.name,
+        "consumer": counts.reporter.consumer,
+        "window_start": counts.window_start_us,
+        "window_end": counts.window_end_us,
+        "views": [
+            {
+                "view_version": view.view_version,
+                "rows_judged": view.rows_judged,
+                "rows_broken": view.rows_broken,
+                "violations": [asdict(count) for count in view.violations],
+            }
+            for view in counts.views
+        ],
+    }
+
+
+def _counts(record: dict[str, Any]) -> ViolationCounts:
+    return ViolationCounts(
+        Reporter(record["reporter_kind"], record["reporter"], record["consumer"]),
+        record["window_start"],
+        record["window_end"],
+        tuple(
+            ViewCounts(
+                view["view_version"],
+                view["rows_judged"],
+                view["rows_broken"],
+                tuple(RuleCount(**count) for count in view["violations"]),
+            )
+            for view in record["views"]
+        ),
+    )
+
+
 @cache
-def _format() -> Format:
+def _statuses() -> Format:
     return Format(load_schema("reports/agent_status.avsc"))
+
+
+@cache
+def _violations() -> Format:
+    return Format(load_schema("reports/violation_counts.avsc"))

@@ -34,6 +34,10 @@ class Format:
             for schema in (newest, *older)
         }
 
+    def wrote(self, data: bytes | None) -> bool:
+        """Whether these bytes say that they are this record, in a version that is known here."""
+        return data is not None and data[:_HEAD_BYTES] in self._schemas
+
     def encode(self, record: dict[str, Any]) -> bytes:
         """The record's bytes."""
         out = io.BytesIO()

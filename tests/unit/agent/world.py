@@ -24,7 +24,7 @@ from syncline.clock import ManualClock
 from syncline.contracts.avro import avro_text
 from syncline.ports.log import Outcome, OutcomeKind, TopicSpec
 from syncline.settings import AgentSettings
-from syncline.telemetry.reports import AgentStatus, decode_agent_status
+from syncline.telemetry.reports import AgentStatus, Report, decode_report
 from syncline.wire.dead_letters import DeadLetter
 from tests.unit.state.world import NOW_MS, Record, Version
 
@@ -147,9 +147,13 @@ class Cluster:
 
     def reports(self) -> list[AgentStatus]:
         """Every status reported, in order."""
-        records = [record for partition in range(6) for record in self.read(REPORTS, partition)]
-        found = [decode_agent_status(record.value) for record in records]
+        found = [report for report in self.all_reports() if isinstance(report, AgentStatus)]
         return sorted(found, key=lambda status: status.reported_at_us)
+
+    def all_reports(self) -> list[Report]:
+        """Every report of any kind."""
+        records = [record for partition in range(6) for record in self.read(REPORTS, partition)]
+        return [decode_report(record.value) for record in records]
 
 
 @dataclass

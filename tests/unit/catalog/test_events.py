@@ -15,6 +15,8 @@ from syncline.catalog.events import (
     BundleView,
     Decision,
     PolicyKind,
+    RecordSkipped,
+    SchemaRefused,
     SubscriptionDeclared,
     ViewVersionRegistered,
     _format,
@@ -70,7 +72,10 @@ DECLARED = st.builds(
     model_name=st.none() | TEXTS,
     model_version=st.none() | TEXTS,
     required=st.booleans(),
+    accepts_widening=st.booleans(),
 )
+SKIPPED = st.builds(RecordSkipped, topic=TEXTS, partition=INTS, offset=LONGS)
+REFUSED = st.builds(SchemaRefused, schema_id=st.integers(0, 2**32 - 1))
 DECISIONS = st.builds(
     Decision,
     event_id=TEXTS,
@@ -78,7 +83,7 @@ DECISIONS = st.builds(
     actor=TEXTS,
     reason=TEXTS,
     based_on=LONGS,
-    payload=REGISTERED | RELEASED | DECLARED,
+    payload=REGISTERED | RELEASED | DECLARED | SKIPPED | REFUSED,
 )
 ONE = Decision("1", 0, "me", "why", 3, SubscriptionDeclared("model", "inputs", PolicyKind.PIN, 1))
 

@@ -16,6 +16,8 @@ from syncline.catalog.events import (
     Decision,
     Payload,
     PolicyKind,
+    RecordSkipped,
+    SchemaRefused,
     SubscriptionDeclared,
     ViewVersionRegistered,
     encode_decision,
@@ -306,3 +308,57 @@ def test_a_version_that_nobody_could_compile_is_void(broken: dict[str, object]) 
 
     assert voids(picture) == [0]
     assert picture.version("v", Version(1, 0)) == view()
+
+
+def skipped(partition: int = 0, offset: int = 5, *, topic: str = "") -> RecordSkipped:
+    """A decision to skip one record of the view's topic."""
+    return RecordSkipped(topic or view().topic, partition, offset)
+
+
+def test_skips_and_refusals_are_in_the_picture_with_who_decided() -> None:
+    """An agent needs the place in the catalog, the actor and the reason."""
+    picture = pictured((view(), 0), (skipped(), 1), (SchemaRefused(2**32 - 1), 2), (skipped(1), 3))
+
+    assert voids(picture) == []
+    assert {place: found.offset for place, found in picture.skipped.items()} == {
+        (view().topic, 0, 5): 1,
+        (view().topic, 1, 5): 3,
+    }
+    assert {schema_id: found.offset for schema_id, found in picture.refused.items()} == {2**32 - 1: 2}
+    decision = picture.skipped[view().topic, 0, 5].decision
+    assert (decision.actor, decision.reason) == ("me", "why")
+
+
+def test_a_skip_and_a_refusal_are_final() -> None:
+    """The first stands; again it is void, and the picture still names the first."""
+    picture = pictured(
+        (view(), 0), (skipped(), 1), (skipped(), 2), (SchemaRefused(9), 3), (SchemaRefused(9), 4)
+    )
+
+    assert voids(picture) == [2, 4]
+    assert picture.skipped[view().topic, 0, 5].offset == 1
+    assert picture.refused[9].offset == 3
+
+
+def test_a_skip_in_a_topic_that_no_view_has_is_void() -> None:
+    """A typing error must not stand for ever as if it meant something."""
+    assert voids(pictured((view(), 0), (skipped(topic="elsewhere"), 1))) == [1]
+
+
+def test_of_a_registration_and_a_refusal_of_one_id_the_first_counts() -> None:
+    """A known id is judged by its contract; a refused one is never registered, in any view, under any version."""
+    known = pictured((view(), 0), (SchemaRefused(view().schema_id), 1))
+    refused = pictured((SchemaRefused(view().schema_id), 0), (view(), 0), (view(minor=1), 2))
+
+    assert voids(known) == [1]
+    assert voids(refused) == [1]
+    assert [str(version) for version in refused.views["v"]] == ["1.1"]
+    assert view().schema_id not in refused.known_since
+
+
+def test_an_id_is_known_since_its_first_registration() -> None:
+    """Registered again with new metadata it is no younger: a skip between the two came too late."""
+    picture = pictured((view(), 0), (skipped(), 1), (view(owner="new"), 2))
+
+    assert voids(picture) == []
+    assert picture.known_since[view().schema_id] == 0

@@ -15,10 +15,21 @@ import fastavro
 import pytest
 from hypothesis import given, settings
 
-from syncline.contracts.avro import avro_name, avro_schema, avro_text, contract_hash, refuse_unsafe
-from syncline.contracts.fields import wire_fields
-from syncline.contracts.model import Contract, Feature, FeatureType, JoinKey, OnViolation, Version, WhenStale
-from tests.unit.contracts import generated
+from syncline.contracts.avro import avro_name, avro_schema, avro_text, contract_hash
+from syncline.contracts.fields import WireField, wire_fields
+from syncline.contracts.model import (
+    Contract,
+    Feature,
+    FeatureType,
+    Item,
+    JoinKey,
+    OnViolation,
+    Rule,
+    Version,
+    WhenStale,
+)
+from syncline.contracts.safe_schema import refuse_unsafe
+from tests.unit.contracts import wire_cases
 
 D = FeatureType
 DELAY = Contract(
@@ -65,7 +76,7 @@ def test_the_schema_carries_units_and_limits() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(generated.contracts())
+@given(wire_cases.contracts())
 def test_every_contract_gives_a_schema_that_others_accept(contract: Contract) -> None:
     """Both fastavro and Apache's own library accept the schema, defaults and attributes; ours reads it as safe."""
     text = avro_text(contract)
@@ -175,6 +186,186 @@ def test_an_older_row_reads_under_a_minor_with_a_new_default() -> None:
     assert read["late"] == 1.5
 
 
+EVERY_KIND = replace(
+    DELAY,
+    features=(
+        Feature("day", D.DATE, required=True, minimum=0, has_default=True, default=3),
+        Feature("at", D.TIMESTAMP, required=False, maximum=10**15),
+        Feature("code", D.STRING, required=True, min_length=1, max_length=3, pattern="^[A-Z]+$"),
+        Feature(
+            "delays",
+            D.LIST,
+            required=False,
+            has_default=True,
+            default=[1, 2],
+            item=Item(D.INT, minimum=0, exclusive_maximum=9, allowed=(1, 2)),
+            min_items=1,
+            max_items=8,
+            unique_items=True,
+        ),
+        Feature(
+            "notes",
+            D.MAP,
+            required=True,
+            has_default=True,
+            default={"b": "x", "a": "y"},
+            item=Item(D.STRING, min_length=1, max_length=9, pattern="x|y"),
+            redact=True,
+        ),
+        Feature("seen", D.LIST, required=True, item=Item(D.DATE)),
+        Feature(
+            "vector",
+            D.VECTOR,
+            required=True,
+            item=Item(D.FLOAT, maximum=1.0),
+            dimensions=3,
+            embedding_model="minilm 6",
+        ),
+    ),
+    rules=(Rule("late", "at > timestamp('2020-01-01T00:00:00Z')", ("at",), "words"),),
+)
+
+
+def test_the_schema_carries_what_is_said_of_every_kind() -> None:
+    """Days, moments, lists, maps and vectors have their Avro form, and all their limits as attributes."""
+    schema = avro_schema(EVERY_KIND)
+
+    assert schema["fields"][2:] == [
+        {
+            "name": "day",
+            "type": {"type": "int", "logicalType": "date"},
+            "default": 3,
+            "syncline.minimum": 0,
+        },
+        {
+            "name": "at",
+            "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}],
+            "syncline.maximum": 10**15,
+        },
+        {
+            "name": "code",
+            "type": "string",
+            "syncline.minLength": 1,
+            "syncline.maxLength": 3,
+            "syncline.pattern": "^[A-Z]+$",
+        },
+        {
+            "name": "delays",
+            "type": [{"type": "array", "items": "int"}, "null"],
+            "default": [1, 2],
+            "syncline.minItems": 1,
+            "syncline.maxItems": 8,
+            "syncline.uniqueItems": True,
+            "syncline.item": {"minimum": 0, "exclusiveMaximum": 9, "enum": [1, 2]},
+        },
+        {
+            "name": "notes",
+            "type": {"type": "map", "values": "string"},
+            "default": {"a": "y", "b": "x"},
+            "syncline.item": {"minLength": 1, "maxLength": 9, "pattern": "x|y"},
+            "syncline.redact": True,
+        },
+        {"name": "seen", "type": {"type": "array", "items": {"type": "int", "logicalType": "date"}}},
+        {
+            "name": "vector",
+            "type": {"type": "array", "items": "float"},
+            "syncline.dimensions": 3,
+            "syncline.embeddingModel": "minilm 6",
+            "syncline.item": {"maximum": 1.0, "finite": True},
+        },
+    ]
+    assert schema["syncline.rules"] == [
+        {"name": "late", "expression": "at > timestamp('2020-01-01T00:00:00Z')"}
+    ]
+    assert "rules" not in avro_schema(replace(EVERY_KIND, rules=()))
+
+
+def test_the_order_of_a_default_map_is_no_new_schema() -> None:
+    """A catalog that keeps the names of a map in another order gives the same schema and hash."""
+    notes = EVERY_KIND.features[4]
+    turned = replace(notes, default={"a": "y", "b": "x"})
+
+    features = tuple(turned if feature is notes else feature for feature in EVERY_KIND.features)
+    assert avro_text(replace(EVERY_KIND, features=features)) == avro_text(EVERY_KIND)
+
+
+def test_the_hashes_of_contracts_that_use_nothing_new_stay() -> None:
+    """A contract of scalars alone has the hash that it had before there were lists, days and rules."""
+    assert contract_hash(DELAY) == "1ed5447f9cf128d4bc2e183266f20c807f4fb183eea808ff6c8ad80252997c01"
+
+
+def _changed(name: str, **change: Any) -> dict[str, Any]:
+    features = (replace(each, **change) if each.name == name else each for each in EVERY_KIND.features)
+    return {"features": tuple(features)}
+
+
+def _changed_item(name: str, **change: Any) -> dict[str, Any]:
+    feature = EVERY_KIND.feature(name)
+    assert feature is not None
+    assert feature.item is not None
+    return _changed(name, item=replace(feature.item, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rules": ()},
+        {"rules": (replace(EVERY_KIND.rules[0], name="later"),)},
+        {"rules": (replace(EVERY_KIND.rules[0], expression="true"),)},
+        _changed("day", type=D.INT),
+        _changed("day", minimum=1),
+        _changed("at", type=D.LONG),
+        _changed("code", min_length=2),
+        _changed("code", max_length=None),
+        _changed("code", pattern="^[A-Z]*$"),
+        _changed("delays", min_items=2),
+        _changed("delays", max_items=9),
+        _changed("delays", unique_items=False),
+        _changed("delays", type=D.MAP, has_default=False),
+        _changed("vector", dimensions=4),
+        _changed("vector", embedding_model="minilm 7"),
+        *(
+            _changed_item("delays", **item)
+            for item in (
+                {"type": D.LONG},
+                {"minimum": 1},
+                {"exclusive_maximum": None, "maximum": 9},
+                {"allowed": (1,)},
+            )
+        ),
+        *(
+            _changed_item("notes", **item)
+            for item in ({"min_length": 2}, {"max_length": 8}, {"pattern": None})
+        ),
+        _changed_item("vector", finite=False),
+    ],
+)
+def test_what_decides_over_the_insides_is_in_the_hash(change: dict[str, Any]) -> None:
+    """Rules, lengths, patterns, item limits, counts, dimensions and the embedding model give another hash."""
+    assert contract_hash(replace(EVERY_KIND, **change)) != contract_hash(EVERY_KIND)
+
+
+def test_a_rules_description_is_no_new_schema() -> None:
+    """What a rule is for is said to people: it is not in the hash."""
+    described = replace(EVERY_KIND, rules=(replace(EVERY_KIND.rules[0], description="other words"),))
+
+    assert avro_text(described) == avro_text(EVERY_KIND)
+
+
+def test_fields_are_read_with_what_is_inside() -> None:
+    """The wire's fields name the scalar inside a list or map; a vector is a list there."""
+    assert wire_fields(avro_text(EVERY_KIND))[1:] == (
+        WireField("event_time", D.TIMESTAMP),
+        WireField("day", D.DATE),
+        WireField("at", D.TIMESTAMP, 0),
+        WireField("code", D.STRING),
+        WireField("delays", D.LIST, 1, D.INT),
+        WireField("notes", D.MAP, None, D.STRING),
+        WireField("seen", D.LIST, None, D.DATE),
+        WireField("vector", D.LIST, None, D.FLOAT),
+    )
+
+
 def record(*fields: Any) -> dict[str, Any]:
     """A record schema of fields of these types."""
     return {
@@ -193,9 +384,23 @@ def record(*fields: Any) -> dict[str, Any]:
         (record({"type": "array", "items": {"type": "record", "name": "e", "fields": []}}), "take no bytes"),
         (record({"type": "array", "items": {"type": "fixed", "name": "e", "size": 0}}), "take no bytes"),
         (record({"type": "map", "values": {"type": "array", "items": "null"}}), "take no bytes"),
-        (record({"type": "array", "items": "long"}), "`f0` has the type"),
+        (record({"type": "array", "items": ["null", "long"]}), "`f0` has the type"),
+        (record({"type": "array", "items": {"type": "array", "items": "long"}}), "`f0` has the type"),
+        (record({"type": "map", "values": {"type": "map", "values": "long"}}), "`f0` has the type"),
+        (record({"type": "array", "items": record("long")}), "`f0` has the type"),
+        (record({"type": "array", "items": "bytes"}), "`f0` has the type"),
+        (record({"type": "array", "items": {"type": "long", "logicalType": "date"}}), "`f0` has the type"),
+        (record({"type": "array", "items": "long", "logicalType": "set"}), "`f0` has the type"),
+        (record({"type": "map", "values": "null"}), "`f0` has the type"),
+        (record({"type": "array"}), "has no type"),
+        (record({"type": {"type": "long"}}), "`f0` has the type"),
+        (record({"type": "long", "logicalType": ["date"]}), "`f0` has the type"),
+        (record(["null", {"type": "array", "items": "null"}]), "take no bytes"),
+        (record(["null", ["null", "long"]]), "`f0` has the type"),
+        (record("date"), "`f0` has the type date"),
+        (record("map"), "`f0` has the type map"),
         (record("bytes"), "`f0` has the type bytes"),
-        (record({"type": "int", "logicalType": "date"}), "`f0` has the type"),
+        (record({"type": "long", "logicalType": "date"}), "`f0` has the type"),
         (record({"type": "int", "logicalType": "timestamp-micros"}), "`f0` has the type"),
         (record({"type": "bytes", "logicalType": "decimal", "precision": 4}), "`f0` has the type"),
         (record(["null", "long", "string"]), "`f0` has the type"),

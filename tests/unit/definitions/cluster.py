@@ -10,11 +10,12 @@ from syncline.adapters.memory.log import MemoryLog
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import ManualClock, SystemClock, to_us
+from syncline.definitions.actions import Plan
 from syncline.definitions.apply import Ports, apply
 from syncline.definitions.folder import read_folder
 from syncline.definitions.model import Definitions
 from syncline.definitions.observe import observe
-from syncline.definitions.plan import Plan, plan
+from syncline.definitions.plan import plan
 from syncline.errors import LogUnavailable, RegistryUnavailable
 from syncline.wire.topics import Topics
 
@@ -87,6 +88,22 @@ class Fault:
         raise error(f"call {self._number}, {name}, failed as the test asked")
 
 
+class Interloper(Fault):
+    """Lets somebody else act just before the n-th call."""
+
+    def __init__(self, number: int, act: Any) -> None:
+        super().__init__()
+        self._at = number
+        self._act = act
+
+    def call(self, name: str, error: type[Exception], act: Any) -> Any:
+        """Do `act`, the other one's first where it is time."""
+        self.calls.append(name)
+        if len(self.calls) == self._at:
+            self._act()
+        return act()
+
+
 class Faulty:
     """A port each of whose calls may fail."""
 
@@ -130,16 +147,29 @@ class Cluster:
         return CatalogClient(log or self.log, topic, clock=SystemClock(), client_id="test")
 
     def plan(
-        self, folder: Any, catalog: CatalogClient | None = None, log: Any = None, registry: Any = None
+        self,
+        folder: Any,
+        catalog: CatalogClient | None = None,
+        log: Any = None,
+        registry: Any = None,
+        *,
+        allow_widening: bool = False,
     ) -> Plan:
         """What apply would do."""
         log, registry = log or self.log, registry or self.registry
         catalog = catalog or self.catalog(log)
         definitions = folder if isinstance(folder, Definitions) else read_folder(folder, prefix=self.prefix)
         seen = observe(definitions, log=log, registry=registry, catalog=catalog, topics=Topics(self.prefix))
-        return plan(definitions, seen.picture, topics=seen.topics, refusals=seen.refusals, prefix=self.prefix)
+        return plan(
+            definitions,
+            seen.picture,
+            topics=seen.topics,
+            refusals=seen.refusals,
+            prefix=self.prefix,
+            allow_widening=allow_widening,
+        )
 
-    def apply(self, folder: Any, fault: Fault | None = None) -> list[int]:
+    def apply(self, folder: Any, fault: Fault | None = None, *, allow_widening: bool = False) -> list[int]:
         """Plan and apply a folder, or definitions that were read before, in one go, with a fault somewhere."""
         fault = fault or Fault()
         log = Faulty(self.log, fault, LogUnavailable, ("cluster_id", "describe_topic", "create_topic"))
@@ -150,8 +180,11 @@ class Cluster:
             ("ping", "set_compatibility", "compatibility", "register"),
         )
         catalog = self.catalog(log)
-        planned = self.plan(folder, catalog, log, registry)
-        return apply(planned, Ports(log, registry, catalog, NOW), AUTHOR)
+
+        def planned() -> Plan:
+            return self.plan(folder, catalog, log, registry, allow_widening=allow_widening)
+
+        return apply(planned(), Ports(log, registry, catalog, NOW), AUTHOR, plan_again=planned)
 
     def picture(self) -> Picture:
         """The catalog, folded anew."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from syncline.contracts.avro import contract_hash
 from syncline.definitions.apply import Ports, apply
 from syncline.definitions.folder import read_folder
 from syncline.errors import (
+    CatalogError,
     DecisionVoid,
+    DefinitionError,
     LogUnavailable,
     RegistryUnavailable,
     SchemaIncompatible,
     TopicMismatch,
 )
 from syncline.ports.log import TopicSpec
-from tests.unit.definitions.cluster import AUTHOR, NOW, Cluster, Fault
+from tests.unit.definitions.cluster import AUTHOR, NOW, Cluster, Fault, Interloper
 from tests.unit.definitions.test_plan import ADDED, V1
 from tests.unit.definitions.texts import (
+    BUNDLE,
+    BUNDLE_FILE,
     CONTRACT,
     CONTRACT_FILE,
     SUBSCRIPTION,
@@ -236,3 +243,155 @@ def test_a_stricter_level_is_left_as_it_is(tmp_path):
     cluster.apply(write(tmp_path, WHOLE))
 
     assert cluster.registry.levels[subject] == "FULL_TRANSITIVE"
+
+
+def calls_of(definitions, cluster: Cluster) -> int:
+    """How many calls an apply makes: somebody else can come before each of them."""
+    counting = Fault()
+    cluster.apply(definitions, counting)
+    return len(counting.calls)
+
+
+def tried(apply_it) -> Exception | None:
+    """What an apply failed with, if it did."""
+    try:
+        apply_it()
+    except (CatalogError, DefinitionError) as error:
+        return error
+    return None
+
+
+def test_of_two_that_contradict_each_other_one_counts_whenever_they_meet(tmp_path):
+    """Another contract under the same version, applied wholly before any call of ours: exactly one of us ends well."""
+    ours = read_folder(write(tmp_path / "ours", WHOLE))
+    contradicting = changed(CONTRACT, ("maximum: 1000", "maximum: 900"))
+    theirs = read_folder(write(tmp_path / "theirs", {**WHOLE, CONTRACT_FILE: contradicting}))
+    ends = {name: undisturbed(each).state()["views"] for name, each in (("ours", ours), ("theirs", theirs))}
+    hashes = {name: end["airport_delay", "1.0"].contract_hash for name, end in ends.items()}
+
+    for number in range(1, calls_of(ours, Cluster()) + 1):
+        cluster, failed = Cluster(), []
+        meet = Interloper(
+            number, lambda cluster=cluster, failed=failed: failed.append(tried(lambda: cluster.apply(theirs)))
+        )
+
+        our_error = tried(lambda cluster=cluster, meet=meet: cluster.apply(ours, meet))
+
+        (their_error,) = failed
+        assert (our_error is None) != (their_error is None), f"before call {number}"
+        winner = "theirs" if their_error is None else "ours"
+        state = cluster.state()
+        assert state["views"]["airport_delay", "1.0"].contract_hash == hashes[winner]
+        assert [len(releases) for releases in state["releases"].values()] == [1]
+        assert set(state["subscriptions"]) == {"delay-predictor"}
+        error = our_error or their_error
+        assert isinstance(error, DefinitionError) or "run plan and apply again" in str(error)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the first", "a second, changed"])
+def test_the_same_applied_twice_at_once_ends_well_for_both(tmp_path, again):
+    """Whenever they meet, neither fails, and the catalog says everything once."""
+    definitions = read_folder(write(tmp_path, WHOLE))
+    start = Cluster if not again else lambda: undisturbed(read_folder(write(tmp_path / "first", WHOLE)))
+    if again:
+        definitions = read_folder(write(tmp_path, {CONTRACT_FILE: changed(CONTRACT, V1, ADDED)}))
+    reference = start()
+    calls = calls_of(definitions, reference)
+    expected = {**reference.state(), "void": None}
+
+    for number in range(1, calls + 1):
+        cluster = start()
+        meet = Interloper(number, lambda cluster=cluster: cluster.apply(definitions))
+
+        cluster.apply(definitions, meet)
+
+        assert {**cluster.state(), "void": None} == expected, f"before call {number}"
+        assert not cluster.plan(definitions).has_changes
+
+
+def test_a_subscription_declared_meanwhile_is_never_broken_unseen(tmp_path):
+    """A release drops a feature while somebody subscribes to it: who comes second is told, whenever it is."""
+    dropping = changed(BUNDLE, ("features: [delay]", "features: [departures]"))
+    pinned = changed(SUBSCRIPTION, ("compatible: 1", "pin: 1"))
+    first = read_folder(write(tmp_path / "first", {**WHOLE, SUBSCRIPTION_FILE: pinned}))
+    ours = read_folder(write(tmp_path / "ours", {**WHOLE, SUBSCRIPTION_FILE: pinned, BUNDLE_FILE: dropping}))
+    follower = changed(SUBSCRIPTION, ("{compatible: 1}", "follow"), ("delay-predictor", "follower"))
+    theirs = read_folder(write(tmp_path / "theirs", {"subscriptions/follower.yaml": follower}))
+    told = 0
+
+    for number in range(1, calls_of(ours, undisturbed(first)) + 1):
+        cluster = undisturbed(first)
+        meet = Interloper(number, lambda cluster=cluster: cluster.apply(theirs))
+
+        error = tried(lambda cluster=cluster, meet=meet: cluster.apply(ours, meet))
+
+        picture = cluster.picture()
+        declared_at = picture.subscriptions["follower"].offset
+        released_at = [release.offset for release in picture.releases["flight_inputs"][1:]]
+        if error is None:
+            assert released_at, "nothing failed, so it is there"
+            assert declared_at > released_at[0], f"before call {number}: it was there, and was not seen"
+        else:
+            told += 1
+            assert "follower" in str(error)
+    assert told > 5
+
+
+def test_what_stands_is_named_where_a_later_decision_is_void(tmp_path):
+    """Between our first and second record somebody else changes what the second is about."""
+    cluster = undisturbed(write(tmp_path, WHOLE))
+    changes = {
+        CONTRACT_FILE: changed(CONTRACT, ("flight-ops", "runway-ops")),
+        SUBSCRIPTION_FILE: changed(SUBSCRIPTION, ("env: test", "env: ours")),
+    }
+    write(tmp_path, changes)
+    theirs = read_folder(
+        write(tmp_path / "theirs", {SUBSCRIPTION_FILE: changed(SUBSCRIPTION, ("env: test", "env: theirs"))})
+    )
+    definitions = read_folder(tmp_path)
+    counting = Fault()
+    undisturbed(read_folder(write(tmp_path / "before", WHOLE))).apply(definitions, counting)
+    second_append = [number for number, name in enumerate(counting.calls, 1) if name == "append"][1]
+
+    with pytest.raises(
+        DecisionVoid, match="What was recorded before stands: view airport_delay at catalog offset 4"
+    ):
+        cluster.apply(definitions, Interloper(second_append, lambda: cluster.apply(theirs)))
+
+    assert cluster.picture().subscriptions["delay-predictor"].payload.labels == (("env", "theirs"),)
+
+
+@settings(max_examples=60)
+@given(
+    first=st.integers(1, 70),
+    second=st.integers(1, 70),
+    who=st.permutations(["ours", "theirs", "ours"]) | st.permutations(["ours", "theirs", "others"]),
+)
+def test_of_three_writers_all_that_agree_with_the_winner_end_well(tmp_path_factory, first, second, who):
+    """One begins, another comes between, a third between that one's calls: the fold decides, and everybody knows."""
+    tmp_path = tmp_path_factory.mktemp("folders")
+    limits = {"ours": "maximum: 1000", "theirs": "maximum: 900", "others": "maximum: 800"}
+    folders = {
+        name: read_folder(
+            write(tmp_path / name, {**WHOLE, CONTRACT_FILE: changed(CONTRACT, ("maximum: 1000", limit))})
+        )
+        for name, limit in limits.items()
+    }
+    hashes = {contract_hash(each.contracts[0].contract): name for name, each in folders.items()}
+    cluster, errors = Cluster(), {}
+
+    def third() -> None:
+        errors[2] = tried(lambda: cluster.apply(folders[who[2]]))
+
+    def between() -> None:
+        errors[1] = tried(lambda: cluster.apply(folders[who[1]], Interloper(second, third)))
+
+    errors[0] = tried(lambda: cluster.apply(folders[who[0]], Interloper(first, between)))
+
+    state = cluster.state()
+    winner = hashes[state["views"]["airport_delay", "1.0"].contract_hash]
+    assert {number: error is None for number, error in errors.items()} == {
+        number: who[number] == winner for number in errors
+    }
+    assert len(state["releases"]["flight_inputs"]) == 1
+    assert not cluster.plan(folders[winner]).has_changes

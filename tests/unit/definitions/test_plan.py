@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.definitions.actions import ViewChange
 from syncline.definitions.folder import read_folder
-from syncline.definitions.plan import ViewChange, plan
+from syncline.definitions.plan import plan
 from syncline.errors import DefinitionError
 from syncline.ports.log import TopicSpec
 from syncline.wire.topics import feature_config
@@ -112,7 +113,10 @@ def test_a_new_minor_takes_its_bundles_along_and_says_when_agents_switch(cluster
 
     planned = cluster.plan(tmp_path)
 
-    assert [(str(change)) for change in planned.views[0].changes] == ["taxi: added (MINOR)"]
+    assert [(str(change)) for change in planned.views[0].changes] == [
+        "taxi: it was added; what was written before has its default, null (MINOR)"
+    ]
+    assert planned.views[0].before == "airport_delay@1.0"
     (release,) = planned.bundles
     assert release.payload.release == 2
     assert release.differences == (
@@ -152,7 +156,8 @@ def test_a_changed_contract_under_the_same_version_is_refused(cluster, tmp_path)
             "version",
             (
                 "airport_delay@1.0 is registered with another contract, and versions never change: "
-                "delay: maximum 1000 became 900 (MINOR)"
+                "delay: its largest value was 1000 and is 900 now: values that were fine before break the contract now "
+                "(MINOR)"
             ),
             "Raise the version to 1.1.0",
         )
@@ -172,44 +177,52 @@ def test_a_change_that_breaks_readers_asks_for_a_major(cluster, tmp_path):
 
     ((_, message, remedy),) = problems_of(cluster, tmp_path)
 
-    assert "departures: type long became string (MAJOR)" in message
+    assert "departures: its type was long and is string now" in message
     assert remedy == "Raise the version to 2.0.0"
 
 
 @pytest.mark.parametrize(
-    ("replacement", "what"),
+    ("replacement", "rule", "what"),
     [
-        (("maximum: 1000", "maximum: 1100"), "delay: maximum 1000 became 1100"),
+        (
+            ("maximum: 1000", "maximum: 1100"),
+            "range-widened",
+            "delay: its largest value was 1000 and is 1100 now",
+        ),
         (
             ("logicalType: integer, required: true", "logicalType: integer, required: false"),
+            "made-nullable",
             "departures: it may be null now",
         ),
-        (("      - {name: departures, logicalType: integer, required: true}\n", ""), "departures: removed"),
-        (("value: 2}", "value: 3}"), "partitions: 2 became 3"),
+        (
+            ("      - {name: departures, logicalType: integer, required: true}\n", ""),
+            "feature-removed",
+            "departures: it was removed",
+        ),
+        (("value: 2}", "value: 3}"), "partitions-changed", "partitions: 2 became 3"),
         (
             ("customProperties:\n", "customProperties:\n  - {property: syncline.lateArrival, value: 1 h}\n"),
+            "late-arrival-changed",
             "lateArrival: none became 1 h",
         ),
-        (("name: airport,", "name: code,"), "join keys: airport string became code string"),
+        (("name: airport,", "name: code,"), "keys-changed", "join keys: airport string became code string"),
+        (("value: 5, unit: s", "value: 6, unit: s"), "latency-loosened", "latency: 5 s became 6 s"),
     ],
 )
-def test_a_minor_that_would_break_readers_is_refused(tmp_path, replacement, what):
-    """What belongs to the MAJOR cannot change under a new MINOR."""
+def test_a_minor_that_would_break_readers_is_refused(tmp_path, replacement, rule, what):
+    """What belongs to the MAJOR cannot change under a new MINOR: the rule, the reason and the way out are said."""
     folder = write(tmp_path, {CONTRACT_FILE: CONTRACT})
     cluster = Cluster()
     cluster.apply(folder)
     text = changed(CONTRACT, V1, replacement)
     write(folder, {CONTRACT_FILE: text})
 
-    problems = [problem for problem in problems_of(cluster, folder) if problem[0] == "compatibility"]
-
-    assert problems == [
-        (
-            "compatibility",
-            f"airport_delay@1.1 cannot follow airport_delay@1.0 as a MINOR: {what}",
-            "Undo it, or raise the version to 2.0.0",
-        )
+    ((message, remedy),) = [
+        (said, to_do) for found, said, to_do in problems_of(cluster, folder) if found == rule
     ]
+
+    assert message.startswith(f"airport_delay@1.1 cannot follow airport_delay@1.0 as a MINOR: {what}: ")
+    assert remedy.startswith("Undo it, or register airport_delay@2 beside airport_delay@1 (version 2.0.0)")
 
 
 @pytest.mark.parametrize(

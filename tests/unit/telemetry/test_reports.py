@@ -11,13 +11,14 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.errors import UnknownFormat, WireError
+from syncline.contracts.tally import Action, Tally
+from syncline.errors import UnknownFormat, Violation, WireError
 from syncline.telemetry.agent_events import AgentEvents
 from syncline.telemetry.reports import (
     AgentStatus,
     PartitionStatus,
-    decode_agent_status,
-    encode_agent_status,
+    decode_report,
+    encode_report,
 )
 from syncline.wire.dead_letters import Reason
 
@@ -55,14 +56,14 @@ STATUSES = st.builds(
 @given(status=STATUSES)
 def test_a_status_comes_back(status: AgentStatus) -> None:
     """Digests are unsigned 64-bit numbers, to the last bit."""
-    assert decode_agent_status(encode_agent_status(status)) == status
+    assert decode_report(encode_report(status)) == status
 
 
 @given(data=st.none() | st.binary(max_size=40))
 def test_junk_is_no_status_and_no_crash(data: bytes | None) -> None:
     """The reports topic is anyone's to write."""
     with suppress(WireError, UnknownFormat):
-        decode_agent_status(data)
+        decode_report(data)
 
 
 def test_lag_is_known_once_the_end_was_seen_and_never_negative() -> None:
@@ -80,7 +81,10 @@ def test_happenings_are_counted_once() -> None:
 
     events.batch_applied("delay", rows=5, written=3)
     events.rejected("t", 0, [Reason("maximum", "mean", "", "CONTRACT", "delay@1.0", 7)] * 2)
-    events.observed("delay@1.0", "mean", "maximum", 3)
+    tally = Tally()
+    for _ in range(5):
+        tally.add_broken("delay@1.0", [Violation("mean", "maximum", "<= 1", "2")], Action.OBSERVED)
+    events.judged(tally)
 
     assert (events.applied_rows, events.dead_letters) == (5, 2)
     assert events.late_updates_skipped == {"delay": 2}

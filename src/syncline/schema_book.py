@@ -1,4 +1,4 @@
-"""Every schema id that the catalog knows, compiled when it is first needed."""
+"""Every schema id that the catalog knows, compiled when it is first needed, and the ways past those it does not."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog.fold import Picture
 from syncline.errors import CatalogError, DefinitionError, WireError
+from syncline.ports.log import TopicPartition
+from syncline.state.passages import NONE, REFUSED, SKIPPED, Passage, Passages
 from syncline.state.view_schema import ViewMajor, ViewSchema
 
 
@@ -16,12 +18,35 @@ class SchemaBook(Mapping[int, ViewSchema]):
     def __init__(self) -> None:
         self._registered: dict[int, ViewVersionRegistered] = {}
         self._compiled: dict[int, ViewSchema] = {}
+        self._passages: dict[TopicPartition, Passages] = {}
+        self._elsewhere = NONE
 
     def learn(self, picture: Picture) -> None:
-        """Take in every version of the picture."""
+        """Take in every version of the picture, and every decision to pass a record by."""
         for versions in picture.views.values():
             for recorded in versions.values():
                 self._registered[recorded.payload.schema_id] = recorded.payload
+        refused = {
+            schema_id: Passage(REFUSED, found.offset, found.decision.actor, found.decision.reason)
+            for schema_id, found in picture.refused.items()
+        }
+        skipped: dict[TopicPartition, dict[int, Passage]] = {}
+        for (topic, partition, offset), found_skip in picture.skipped.items():
+            decision = found_skip.decision
+            passage = Passage(SKIPPED, found_skip.offset, decision.actor, decision.reason)
+            skipped.setdefault((topic, partition), {})[offset] = passage
+        known = picture.known_since
+        self._elsewhere = Passages(schemas=refused, known_since=known)
+        self._passages = {place: Passages(records, refused, known) for place, records in skipped.items()}
+
+    def passages(self, topic: str, partition: int) -> Passages:
+        """The ways past the records of this partition."""
+        return self._passages.get((topic, partition), self.refusals)
+
+    @property
+    def refusals(self) -> Passages:
+        """The ways past records that do not stand anywhere yet: only their schema ids can have been refused."""
+        return self._elsewhere
 
     def major(self, view: str, major: int) -> ViewMajor:
         """What the versions of this MAJOR have in common; at least one is registered."""
