@@ -14,6 +14,8 @@ from syncline.contracts.document import parse_contract
 from tests.stack.datacontract import DatacontractError, datacontract_lint, datacontract_python
 
 ROOT = Path(__file__).parents[2]
+# The first test installs the tool, which takes as long as an index takes.
+pytestmark = pytest.mark.timeout(900)
 DEMO = ROOT / "src/syncline/demo/definitions/contracts"
 
 

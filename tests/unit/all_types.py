@@ -192,6 +192,8 @@ UNWRITABLE: list[tuple[dict[str, Any], set[tuple[str, str]]]] = [
     ({"by_cabin": [("first", 8)]}, {("by_cabin", "type")}),
     ({"by_cabin": {1: 8}}, {("by_cabin", "type")}),
     ({"by_cabin": {"first": None}}, {("by_cabin", "itemType")}),
+    ({"by_cabin": {"first": 8.0}}, {("by_cabin", "itemType")}),
+    ({"by_cabin": {"first": True}}, {("by_cabin", "itemType")}),
     ({"by_cabin": {"first": 2**31}}, {("by_cabin", "itemType")}),
     ({"route": None}, {("route", "null")}),
     ({"route": np.array(["x", "y", "z"])}, {("route", "itemType")}),

@@ -96,13 +96,14 @@ def test_the_commands_and_their_options() -> None:
     assert found == {
         "init": [],
         "validate": [],
-        "plan": ["--detailed-exitcode"],
-        "apply": ["--actor", "--reason", "--yes"],
+        "plan": ["--allow-widening", "--detailed-exitcode"],
+        "apply": ["--actor", "--allow-widening", "--reason", "--yes"],
         "agent": ["--instance", "--log-level", "--store", "--subscription"],
         "get": ["--feature", "--store"],
         "status": ["--all", "--consumer", "--partitions"],
         "doctor": ["--store"],
         "dlq": [],
+        "skip": ["--actor", "--reason", "--schema-id", "--yes"],
         "demo": [],
     }
 

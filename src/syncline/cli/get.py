@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,9 @@ def _shown(value: object) -> str:
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401  whatever JSON has
-    """The value with days and moments as ISO text."""
+    """The value as JSON has it: days and moments as ISO text, and what is no number as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, date):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, list):

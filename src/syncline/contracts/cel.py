@@ -117,6 +117,19 @@ def compile_rule(expression: str, names: Collection[str]) -> CompiledRule:
     return CompiledRule(expression, used, "null" in tokens, program)
 
 
+def names_sized(expression: str) -> set[str]:
+    """The names whose `size` the expression takes, as `size(name)` or `name.size()`."""
+    tokens = list(_tokens(expression))
+    found = set()
+    for place in range(len(tokens) - 3):
+        one, two, three, four = tokens[place : place + 4]
+        if (one, two, four) == ("size", "(", ")"):
+            found.add(three)
+        if (two, three, four) == (".", "size", "("):
+            found.add(one)
+    return found
+
+
 def _tokens(expression: str) -> Iterator[str]:
     """Names and signs of the expression; of what is between quotes only that it is there."""
     for found in _TOKEN.finditer(expression):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from syncline.contracts.located import Findings, Path
+    from syncline.contracts.model import Feature, JoinKey
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _LONGEST = 2_000
@@ -20,7 +21,13 @@ _BINDING = ("error", "critical", "blocker")
 
 
 def read_rules(
-    schema: Mapping[str, Any], path: Path, *, keys: Sequence[str], features: Sequence[str], findings: Findings
+    schema: Mapping[str, Any],
+    path: Path,
+    *,
+    keys: Sequence[str],
+    features: Sequence[str],
+    fields: Mapping[str, Feature | JoinKey],
+    findings: Findings,
 ) -> tuple[Rule, ...]:
     """The rules of the schema object, then those of its properties; problems go to `findings`.
 
@@ -29,6 +36,7 @@ def read_rules(
         path: where it stands.
         keys: the names of the join keys, which a rule may name beside features.
         features: the names of the features, those with problems too.
+        fields: the join keys and features without problems, by name; rules about others are not held to types.
         findings: takes the problems.
     """
     found: list[Rule] = []
@@ -41,7 +49,7 @@ def read_rules(
     for entry, where, owner in places:
         name = _name(entry, where, names, findings)
         _check_entry(entry, where, findings)
-        used = _names_used(entry, where, (*keys, *features), findings)
+        used = _names_used(entry, where, (*keys, *features), fields=fields, findings=findings)
         if used is None:
             continue
         place = (*where, "implementation")
@@ -116,7 +124,12 @@ def _check_entry(entry: Mapping[str, Any], path: Path, findings: Findings) -> No
 
 
 def _names_used(
-    entry: Mapping[str, Any], path: Path, names: Sequence[str], findings: Findings
+    entry: Mapping[str, Any],
+    path: Path,
+    names: Sequence[str],
+    *,
+    fields: Mapping[str, Feature | JoinKey],
+    findings: Findings,
 ) -> tuple[str, ...] | None:
     place = (*path, "implementation")
     expression = entry.get("implementation")
@@ -131,9 +144,13 @@ def _names_used(
         return None
     # Imported here: only a contract with such a rule needs the engine.
     from syncline.contracts.cel import compile_rule  # noqa: PLC0415  see above
+    from syncline.contracts.rule_types import ask_of_types  # noqa: PLC0415  see above
 
     try:
-        return compile_rule(expression, names).names
+        rule = compile_rule(expression, names)
+        if all(name in fields for name in rule.names):
+            ask_of_types(rule, fields)
     except ValueError as error:
         findings.add(place, "cel", str(error), "Write it in CEL, about join keys and features")
         return None
+    return rule.names

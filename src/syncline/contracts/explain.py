@@ -14,7 +14,7 @@ from syncline.contracts.limits import INTEGER_RANGES, as_float32
 from syncline.contracts.model import FeatureType
 from syncline.contracts.moments import format_moment
 from syncline.contracts.patterns import compile_pattern
-from syncline.contracts.shown import listed, shorten, shown
+from syncline.contracts.shown import listed, shorten, shown, shown_item
 from syncline.errors import Violation
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class FeatureJudge:
                     seen.add(plain)
             for rule, limit in broken:
                 if rule not in first:
-                    text = _shown_as(item.type, each) if plain is not WRONG else shown(each)
+                    text = _shown_as(item.type, each) if plain is not WRONG else shown_item(each)
                     first[rule] = self._violation(rule, limit, shorten(f"{place}: {text}"))
         yield from first.values()
 

@@ -73,9 +73,9 @@ def _python(feature: Feature) -> str:
     if feature.type is FeatureType.MAP:
         return f'{{"...": {inside}}}'
     count = feature.dimensions or max(1, feature.min_items or 0)
-    if count <= _MOST_ELEMENTS and (count == 1 or not feature.unique_items):
-        return "[" + ", ".join([inside] * count) + "]"
-    return f"[{inside}, ...]  # {count} of them"
+    if count > 1 and feature.unique_items:
+        return f"[{inside}, ...]"
+    return "[" + ", ".join([inside] * count) + "]" if count <= _MOST_ELEMENTS else f"[{inside}] * {count}"
 
 
 def _scalar(limited: Feature | Item) -> str:

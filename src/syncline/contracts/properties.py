@@ -71,8 +71,14 @@ def parse_properties(
             if feature is not None:
                 found.features.append((node.path, feature))
     _check_counts(found, len(properties), path, event_time=event_time, findings=findings)
+    fields: list[Feature | JoinKey] = [*(key for _, key in found.keys), *(each for _, each in found.features)]
     rules = read_rules(
-        schema, path[:-1], keys=found.key_names, features=found.feature_names, findings=findings
+        schema,
+        path[:-1],
+        keys=found.key_names,
+        features=found.feature_names,
+        fields={each.name: each for each in fields},
+        findings=findings,
     )
     return ParsedProperties(
         _ordered(found.keys, path, findings),

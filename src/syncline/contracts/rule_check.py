@@ -31,7 +31,7 @@ class RuleCheck:
         self._rule = rule
         self._compiled = compile_rule(rule.expression, tuple(fields))
         self._fields = {name: fields[name] for name in self._compiled.names}
-        self._converters = [(name, _converter(field)) for name, field in self._fields.items()]
+        self._converters = [(name, converter(field)) for name, field in self._fields.items()]
         features = [field for field in self._fields.values() if isinstance(field, Feature)]
         self._redacted = {feature.name for feature in features if feature.redact}
         self._feature = features[0].name if len(features) == 1 else ""
@@ -80,7 +80,7 @@ def _plain(field: Feature | JoinKey, value: object) -> Any:  # noqa: ANN401  of 
     return WRONG if any(each is WRONG for each in items) else items
 
 
-def _converter(field: Feature | JoinKey) -> Callable[[Any], Any]:
+def converter(field: Feature | JoinKey) -> Callable[[Any], Any]:
     """How a plain value, not null, becomes what CEL takes."""
     if not isinstance(field, Feature) or field.item is None:
         return _scalar_converter(field)

@@ -28,6 +28,11 @@ def shown(value: object, longest: int = LONGEST_VALUE) -> str:
     return shorten(text.encode("utf-8", "backslashreplace").decode(), longest)
 
 
+def shown_item(value: object) -> str:
+    """What stands inside a list or map, null as the field calls it."""
+    return "null" if value is None else shown(value)
+
+
 def shown_name(name: object) -> str:
     """A name of a row as it stands, where it is a printable text."""
     if type(name) is str and name.isprintable():

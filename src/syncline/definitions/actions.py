@@ -100,7 +100,7 @@ class Plan:
     needed_topics: tuple[TopicSpec, ...] = ()
     """All topics that the definitions stand on, those to be made among them."""
     risks: tuple[Risk, ...] = ()
-    """What live subscriptions would notice; none of them breaks, or there would be no plan."""
+    """What live subscriptions would notice, and what a view that is registered already does to them."""
     allow_widening: bool = False
     premises: Premises = field(default_factory=Premises)
 

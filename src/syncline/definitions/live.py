@@ -87,7 +87,7 @@ class LiveSubscriptions:
                         )
                     )
                 continue
-            place = place or bundles[risk.about.partition("@")[0]]
+            place = bundles[self.bundle_of(risk.consumer)]
             found.append(
                 place.problem(
                     risk.rule,

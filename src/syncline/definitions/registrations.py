@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncline.catalog.fold import Picture
 from syncline.catalog.risks import Step
@@ -93,7 +93,7 @@ class Registering:
                 file,
                 f"{contract.reference} is registered with another contract, and versions never change: "
                 + "; ".join(map(str, changes)),
-                f"Raise the version to {_raised(contract, comparison.level)}",
+                f"Raise the version to {self._raised(contract, comparison.level)}",
             )
         elif contract.version.patch < patch:
             self._refuse_version(
@@ -112,12 +112,15 @@ class Registering:
     def _new_minor(self, file: ContractFile, before: Contract, refusals: Sequence[str]) -> None:
         contract = file.contract
         comparison = compare(before, contract)
+        if contract.version.major + 1 != self._next_major(contract):
+            beside = f"{contract.view}@{self._next_major(contract)} beside {contract.view}@{contract.version.major}"
+            comparison = replace(comparison, beside=beside)
         breaking = [change for change in comparison.at(Level.MAJOR) if not self._is_consented(change)]
         for change in breaking:
             self._refuse_change(file, comparison, change)
         if not breaking:
             for reason in refusals:
-                remedy = f"Undo it, or raise the version to {_raised(contract, Level.MAJOR)}"
+                remedy = f"Undo it, or raise the version to {self._raised(contract, Level.MAJOR)}"
                 self.found.problems.append(file.place.problem("registry", reason, remedy))
         self.found.minors.append(Step(contract, comparison))
         self.found.actions.append(
@@ -137,7 +140,7 @@ class Registering:
         readers = self._readers(file.contract, change.what) if change.is_feature else ()
         if readers:
             message += f". It is read by {', '.join(readers)}"
-        remedy = f"{comparison.remedy(change)} (version {_raised(file.contract, Level.MAJOR)})"
+        remedy = f"{comparison.remedy(change)} (version {self._raised(file.contract, Level.MAJOR)})"
         if change.widens:
             remedy += ", or plan with --allow-widening if all who read it accept wider values"
         self.found.problems.append(file.place.at("version").problem(change.rule, message, remedy))
@@ -145,7 +148,14 @@ class Registering:
     def _refuse_version(self, file: ContractFile, message: str, remedy: str) -> None:
         self.found.problems.append(file.place.at("version").problem("version", message, remedy))
 
+    def _next_major(self, contract: Contract) -> int:
+        newest = self._picture.newest(contract.view)
+        return max(contract.version.major, newest.version.major if newest else 0) + 1
 
-def _raised(contract: Contract, level: Level) -> str:
-    version = contract.version
-    return f"{version.major + 1}.0.0" if level is Level.MAJOR else f"{version.major}.{version.minor + 1}.0"
+    def _raised(self, contract: Contract, level: Level) -> str:
+        """The version that a change of this level needs."""
+        version = contract.version
+        if level is Level.MAJOR:
+            return f"{self._next_major(contract)}.0.0"
+        newest = self._picture.newest(contract.view, version.major)
+        return f"{version.major}.{max(version.minor, newest.version.minor if newest else 0) + 1}.0"

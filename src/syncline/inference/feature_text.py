@@ -50,7 +50,7 @@ _INDENT = 8
 
 @dataclass(slots=True)
 class _Lines:
-    """The lines of one property; `rank` moves with the nesting."""
+    """The lines of one property, or of a part of it that stands further in."""
 
     indent: int
     lines: list[str]
@@ -239,16 +239,15 @@ def _counts(block: _Lines, column: Column) -> None:
     count = column.type.dimensions
     if count is not None:
         block.add(f"logicalTypeOptions: {{minItems: {count}, maxItems: {count}}}", "by its type; review")
-    elif column.most is None:
         return
-    elif column.values < FEWEST_VALUES or not column.most:
-        block.remark(f"observed {column.fewest} … {column.most} items")
+    if column.most is None:
+        return
+    many = str(column.most) if column.fewest == column.most else f"{column.fewest} … {column.most}"
+    if column.values < FEWEST_VALUES or not column.most:
+        block.remark(f"observed {many} items")
     else:
         most = int(tidy(Decimal(2 * column.most)))
-        block.add(
-            f"logicalTypeOptions: {{maxItems: {most}}}",
-            f"observed {column.fewest} … {column.most} items; review",
-        )
+        block.add(f"logicalTypeOptions: {{maxItems: {most}}}", f"observed {many} items; review")
 
 
 def _custom(block: _Lines, column: Column) -> None:

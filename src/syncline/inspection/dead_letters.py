@@ -13,7 +13,9 @@ from xxhash import xxh3_128
 from syncline.catalog.fold import Picture
 from syncline.catalog.references import parse_reference
 from syncline.contracts.decode_row import RowDecoder
+from syncline.contracts.fields import wire_fields
 from syncline.contracts.located import nearest
+from syncline.contracts.plain import plain_row
 from syncline.errors import UnknownBundle, WireError
 from syncline.inspection.reading import read_to_end
 from syncline.ports.log import Log
@@ -226,8 +228,10 @@ def decoded(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
     for versions in picture.views.values():
         for recorded in versions.values():
             if recorded.payload.schema_id == schema_id:
+                schema = recorded.payload.avro_schema
                 try:
-                    return {"fields": RowDecoder(recorded.payload.avro_schema)(payload)}
+                    kinds = {field.name: field.item or field.type for field in wire_fields(schema)}
+                    return {"fields": plain_row(RowDecoder(schema)(payload), kinds)}
                 except WireError as error:
                     return {"not_decoded": str(error)}
     return {"not_decoded": f"the catalog has no schema {schema_id}"}

@@ -153,7 +153,7 @@ class Intake:
                     if self._has_objects(frame)
                     else pa.RecordBatch.from_pandas(frame, preserve_index=False)
                 )
-            except (pa.ArrowException, TypeError, ValueError):
+            except (pa.ArrowException, TypeError, ValueError, OverflowError):
                 batch = None
         if batch is None:
             self._take_rows(list(_frame_rows(frame, self._contract)), window, taken, first=0)
@@ -161,9 +161,13 @@ class Intake:
         self._take_arrow(batch, window, taken, frame=frame)
 
     def _has_objects(self, frame: pd.DataFrame) -> bool:
-        """Whether a feature whose values need converting comes as Python objects: Arrow would guess what they are."""
+        """Whether times, or features whose values need converting, come as Python objects.
+
+        Arrow would guess what they are by the first: a later naive time would get its zone, a datetime become a date.
+        """
+        guessed = self.row_lane.converted | {self._contract.event_time}
         return any(
-            name in self.row_lane.converted and dtype.kind == "O"
+            name in guessed and dtype.kind == "O"
             for name, dtype in zip(frame.columns, frame.dtypes, strict=True)
         )
 

@@ -35,7 +35,7 @@ class Faulty:
     key: bytes | None
     violations: list[Violation]
     given_time: Any
-    """The event time as the job gave it; `ABSENT` where it gave none."""
+    """The event time, as the job gave it where that is none; `ABSENT` where it gave nothing."""
 
     def told(self, event_time: str) -> dict[str, Any]:
         """The row with nothing in it that the job did not say."""
@@ -166,7 +166,7 @@ class RowLane:
             )
         else:
             try:
-                row[self._event_time] = event_time_us(given_time)
+                row[self._event_time] = given_time = event_time_us(given_time)
             except ValueError as error:
                 violations.append(Violation(self._event_time, "type", str(error), _shown(given_time)))
         found = self._edge.in_the_jobs_words(self._check(row))

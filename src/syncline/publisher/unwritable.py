@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from syncline.contracts.moments import format_moment
+from syncline.contracts.model import FeatureType
+from syncline.contracts.plain import plain_row
 
 if TYPE_CHECKING:
-    from syncline.contracts.model import Contract, FeatureType
+    from collections.abc import Mapping
 
-_DEEPEST = 8
-"""Values nested deeper than this are kept as text; no contract has them, and some contain themselves."""
+    from syncline.contracts.model import Contract
 
 
 def row_as_json(row: Mapping[Any, Any], contract: Contract) -> bytes:
     """The row as a JSON object, whatever it holds: days and moments as ISO text, what JSON has no form for as text."""
-    kinds = {feature.name: feature.type for feature in contract.features}
-    kinds |= {feature.name: feature.item.type for feature in contract.features if feature.item is not None}
-    plain = {_text(name): _plain(value, kinds.get(name), _DEEPEST) for name, value in row.items()}
-    return json.dumps(plain).encode()
-
-
-def _plain(value: Any, kind: FeatureType | None, depth: int) -> Any:  # noqa: ANN401  a row may hold anything
-    if value is None or value is True or value is False:
-        return value
-    if type(value) is int:
-        return _whole(value, kind)
-    if isinstance(value, float):
-        # JSON has no NaN and no infinities.
-        return float(value) if math.isfinite(value) else str(float(value))
-    if depth and isinstance(value, dict):
-        return {_text(key): _plain(each, kind, depth - 1) for key, each in value.items()}
-    if depth and isinstance(value, list | tuple):
-        return [_plain(each, kind, depth - 1) for each in value]
-    return _text(value)
-
-
-def _whole(value: int, kind: FeatureType | None) -> int | str:
-    try:
-        str(value)
-    except ValueError:
-        # Python writes no number of more than some thousand digits.
-        return _text(value)
-    return format_moment(value, kind) if kind is not None and kind.is_moment else value
-
-
-def _text(value: object) -> str:
-    try:
-        if isinstance(value, date):
-            return value.isoformat()
-        return str(value)
-    except Exception:  # noqa: BLE001  any object may stand in a row, and its text may raise anything
-        return f"a {type(value).__name__} that has no text"
+    kinds = {contract.event_time: FeatureType.TIMESTAMP}
+    kinds |= {
+        feature.name: feature.item.type if feature.item else feature.type for feature in contract.features
+    }
+    return json.dumps(plain_row(row, kinds)).encode()

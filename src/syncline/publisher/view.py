@@ -223,7 +223,8 @@ class ViewPublisher:
             tally.add_broken(reference, found.violations, Action.RAISED if raises else Action.DEAD_LETTERED)
         self._outbox.reports.count(tally, now_us)
         self._outbox.ledger.note_violations(
-            self.contract.view, (violation for found in (*observed, *faulty) for violation in found.violations)
+            self.contract.view,
+            (violation for found in (*observed, *faulty) for violation in found.violations),
         )
         if raises:
             raise ContractViolation(

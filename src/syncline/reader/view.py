@@ -45,10 +45,9 @@ class View:
         self.keys = EntityKeys(
             [(asked, kinds[own]) for own, asked in served.keys], partitions=contract.contract.partitions
         )
-        self._check = contract.check
+        self._check = contract.check.check
         features = contract.contract.features
         self._wanted = [*kinds, contract.contract.event_time, *(feature.name for feature in features)]
-        self._names = frozenset(feature.name for feature in features)
         self._defaults = {feature.name: feature.default for feature in features if feature.has_default}
         major = f"{served.view}@{served.major}."
         self._schemas = {schema.schema_id: schema for schema in schemas if schema.reference.startswith(major)}
@@ -75,11 +74,8 @@ class View:
         broken = _blamed(written.contract.contract, written.contract.check(row))
         row = {**self._defaults, **row}
         row = {name: row[name] for name in self._wanted if name in row}
-        return row, [
-            *_blamed(self.contract, self._check(row)),
-            # What is wrong with features that are not served is no reason to withhold the others.
-            *(each for each in broken if not each.features or not self._names.isdisjoint(each.features)),
-        ]
+        # What is wrong with features that are not served is about none that are.
+        return row, [*_blamed(self.contract, self._check(row)), *broken]
 
     def reference(self, schema_id: int) -> str | None:
         """What a schema id names: `airport_delay@1.2`."""

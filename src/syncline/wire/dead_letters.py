@@ -29,7 +29,7 @@ class Reason:
     message: str
     """Every broken rule, in one line."""
     stage: str
-    """Where: KEY, HEADERS, FRAMING, DECODE, CONTRACT or TIME."""
+    """Where: KEY, HEADERS, FRAMING, DECODE, CONTRACT, TIME or SKIP."""
     view_version: str = ""
     schema_id: int | None = None
 

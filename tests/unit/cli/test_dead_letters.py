@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from syncline.catalog.events import SchemaRefused
+from syncline.cli.dlq import dlq
 from syncline.ports.log import OutcomeKind
 from syncline.state.cell import unpack_cell
 from syncline.wire.framing import prefix as framing
@@ -480,3 +481,16 @@ def test_times_of_no_calendar_are_shown_as_numbers(cli: Cli) -> None:
     (told,) = cli.json("dlq", "list")["dead_letters"]
 
     assert told["time"] == f"{10**17} ms"
+
+
+def test_the_subcommands_and_their_options() -> None:
+    """Names of commands and options, which people write into runbooks."""
+    filters = {"--rule", "--feature", "--view-version", "--since", "--until", "--id", "--limit"}
+    connection = {"--bootstrap-servers", "--registry", "--prefix", "--output"}
+    found = {
+        name: {option for one in command.params for option in one.opts if option.startswith("--")}
+        - connection
+        for name, command in dlq.commands.items()
+    }
+
+    assert found == {"list": filters, "show": set(), "replay": filters | {"--as", "--yes"}}

@@ -16,7 +16,9 @@ from syncline.errors import WireError
 from tests.unit.contracts import generated
 
 if TYPE_CHECKING:
+    from syncline.contracts.columns import ColumnCheck
     from syncline.contracts.model import Contract
+    from syncline.contracts.rows import RowCheck
 
 
 @dataclass(slots=True)
@@ -64,13 +66,18 @@ def disagreement(
         mix.rows.update(
             "passes" if not found else "breaks one" if len(found) == 1 else "several" for found in violations
         )
-    return _lanes_disagree(of, rows, wanted, mix) if lanes else None
+    return _lanes_disagree(of, rows, wanted, mix=mix, check=check, columns=columns) if lanes else None
 
 
 def _lanes_disagree(
-    of: Contract, rows: list[dict[str, Any]], wanted: list[bool], mix: Mix | None
+    of: Contract,
+    rows: list[dict[str, Any]],
+    wanted: list[bool],
+    *,
+    mix: Mix | None,
+    check: RowCheck,
+    columns: ColumnCheck,
 ) -> str | None:
-    check, columns = compile_rows(of), compile_columns(of)
     encoder, decoder = Encoder(of), Decoder(avro_text(of))
     payloads, verdicts = [], []
     for row, verdict in zip(rows, wanted, strict=True):
@@ -82,10 +89,11 @@ def _lanes_disagree(
             continue
         verdicts.append(verdict)
     # The fast lane takes no fewer rows than a handful.
-    fast = decoder.decode(payloads * 8)
+    times = 8 // len(rows) + 1
+    fast = decoder.decode(payloads * times)
     if fast.bad:
         return f"the decoder refuses what the encoder wrote: {fast.bad[0]}"
-    if columns(fast.batch).tolist() != verdicts * 8:
+    if columns(fast.batch).tolist() != verdicts * times:
         return "columns judge decoded batches otherwise"
     if [not check(decoder.decode_row(payload)) for payload in payloads] != verdicts:
         return "rows from the slow lane are judged otherwise"

@@ -178,7 +178,9 @@ def feature(random: Random, name: str, *, kinds: list[FeatureType] | None = None
     if not kind.is_nested:
         made = replace(made, **limits(random, kind))
     else:
-        inside = random.choice(FLOATS if kind is FeatureType.VECTOR else [*SCALARS, *[FeatureType.STRING] * 3])
+        inside = random.choice(
+            FLOATS if kind is FeatureType.VECTOR else [*SCALARS, *[FeatureType.STRING] * 3]
+        )
         made = replace(made, item=Item(inside, **limits(random, inside)))
         if kind is FeatureType.VECTOR:
             made = replace(made, dimensions=random.choice([1, 2, 3, 8, 64]), embedding_model="mini 1")

@@ -40,7 +40,8 @@ def _off_by_an_ulp(limits: Any) -> Any:
     ):
         return bounds
     kind = np.float32 if limits.type is FeatureType.FLOAT else np.float64
-    return bounds[0], float(np.nextafter(kind(bounds[1]), kind(np.inf)))
+    with np.errstate(over="ignore"):
+        return bounds[0], float(np.nextafter(kind(bounds[1]), kind(np.inf)))
 
 
 def _not_finite(limits: Any) -> Any:

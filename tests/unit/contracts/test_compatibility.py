@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncline.contracts.avro import as_registered, avro_schema, avro_text, contract_hash
@@ -19,6 +19,8 @@ from tests.unit.contracts.pairs import BASE, MINUTE, feature, pairs, without
 
 PAIRS = list(pairs())
 SCALARS = [kind for kind in FeatureType if not kind.is_nested]
+ITEM_LIMITS = tuple(name for name in Item.__slots__ if name != "type")
+LIMITS = (*ITEM_LIMITS, "required", "min_items", "max_items", "unique_items", "dimensions")
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
@@ -230,12 +232,27 @@ def of(part: Feature) -> Contract:
 @st.composite
 def two_contracts(draw: Any) -> tuple[Contract, Contract]:
     """Two contracts whose one feature has the same type."""
-    kind = draw(st.sampled_from(list(FeatureType)))
+    # Texts have the most ways to differ, and few vectors have as many dimensions as their row has elements.
+    kind = draw(st.sampled_from([*FeatureType, FeatureType.STRING, FeatureType.STRING, FeatureType.VECTOR]))
     floats = [FeatureType.FLOAT, FeatureType.DOUBLE]
     inside = (
         draw(st.sampled_from(floats if kind is FeatureType.VECTOR else SCALARS)) if kind.is_nested else None
     )
-    return of(draw(one_feature(kind, inside))), of(draw(one_feature(kind, inside)))
+    old, other = draw(one_feature(kind, inside)), draw(one_feature(kind, inside))
+    return of(old), of(draw(mixed(old, other)))
+
+
+@st.composite
+def mixed(draw: Any, old: Feature, other: Feature) -> Feature:
+    """The one feature with one or two things of the other: most differences hide behind a graver one otherwise."""
+    differing = [name for name in LIMITS if getattr(old, name) != getattr(other, name)]
+    taken = draw(st.lists(st.sampled_from(differing), min_size=1, max_size=2)) if differing else []
+    new = replace(old, **{name: getattr(other, name) for name in taken})
+    if old.item is None or other.item is None or draw(st.booleans()):
+        return new
+    inside = [name for name in ITEM_LIMITS if getattr(old.item, name) != getattr(other.item, name)]
+    taken = draw(st.lists(st.sampled_from(inside), min_size=1, max_size=2)) if inside else []
+    return replace(old, item=replace(old.item, **{name: getattr(other.item, name) for name in taken}))
 
 
 @st.composite
@@ -295,19 +312,70 @@ def test_widening_and_narrowing_are_opposite(both):
     assert ("range-rewritten" in forth) == ("range-rewritten" in back)
 
 
+@settings(max_examples=200)
 @given(st.data())
 def test_what_is_not_major_lets_in_no_row_that_was_refused(data):
     """The row check is the oracle: MINOR or less, and every row that the new contract accepts keeps the old one."""
     old, new = data.draw(two_contracts())
-    row = data.draw(rows_of(old.features[0]))
+    agrees_with_the_row_check(old, new, data)
 
+
+def agrees_with_the_row_check(old: Contract, new: Contract, data: Any) -> None:
+    """MINOR or less lets in no row that was refused; NONE refuses none, either."""
+    parts = (old.features[0], new.features[0])
+    rows = data.draw(st.lists(rows_of(parts[0]) | rows_of(parts[1]), min_size=10, max_size=10))
+    was, now = compile_rows(old), compile_rows(new)
     comparison = compare(old, new)
+    for row in rows:
+        if comparison.level <= Level.MINOR and not now(row):
+            assert not was(row), comparison
+        if comparison.level is Level.NONE:
+            assert bool(now(row)) == bool(was(row))
 
-    kept_new, kept_old = (not compile_rows(contract)(row) for contract in (new, old))
-    if comparison.level <= Level.MINOR and kept_new:
-        assert kept_old, comparison
-    if comparison.level is Level.NONE:
-        assert kept_new == kept_old
+
+def kinds_with(limit: str) -> list[FeatureType]:
+    """The scalar types that can have the limit."""
+    if limit == "allowed":
+        return [FeatureType.STRING, *INTEGER_RANGES]
+    if limit == "finite":
+        return [FeatureType.FLOAT, FeatureType.DOUBLE]
+    if "length" in limit or limit == "pattern":
+        return [FeatureType.STRING]
+    return [kind for kind in SCALARS if kind.is_ordered]
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["of the feature", "of what is inside"])
+@pytest.mark.parametrize("limit", ITEM_LIMITS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_limit_that_alone_differs_lets_in_no_row_unseen(data, limit, inside):
+    """With nothing graver beside it, each kind of limit is held to the row check by itself."""
+    scalar = data.draw(st.sampled_from(kinds_with(limit)))
+    plain = Feature("x", scalar, required=True)
+    old, new = (
+        replace(plain, **{limit: data.draw(limits_of(scalar)).get(limit, getattr(plain, limit))})
+        for _ in "ab"
+    )
+    if inside:
+        old, new = (
+            Feature("x", FeatureType.LIST, required=True, item=Item(scalar, **{limit: getattr(each, limit)}))
+            for each in (old, new)
+        )
+
+    agrees_with_the_row_check(of(old), of(new), data)
+
+
+@pytest.mark.parametrize("limit", ["required", "min_items", "max_items", "unique_items", "dimensions"])
+@settings(max_examples=150)
+@given(data=st.data())
+def test_a_limit_of_the_whole_that_alone_differs_lets_in_no_row_unseen(data, limit):
+    """The same for null, numbers of items, unique items and dimensions."""
+    kind = FeatureType.VECTOR if limit == "dimensions" else FeatureType.LIST
+    inside = FeatureType.DOUBLE if limit == "dimensions" else FeatureType.LONG
+    old, other = (data.draw(one_feature(kind, inside)) for _ in "ab")
+    old = replace(old, item=Item(inside))
+
+    agrees_with_the_row_check(of(old), of(replace(old, **{limit: getattr(other, limit)})), data)
 
 
 @given(st.data())

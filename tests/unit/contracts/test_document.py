@@ -300,6 +300,11 @@ def test_what_no_contract_can_say_is_refused_in_words(
 PROPERTIES = ["schema", 0, "properties"]
 
 
+def plain(number: int) -> dict[str, Any]:
+    """A feature without limits."""
+    return {"name": f"f{number}", "logicalType": "number", "required": True}
+
+
 @pytest.mark.parametrize(
     ("broken", "place", "rule"),
     [
@@ -337,6 +342,42 @@ PROPERTIES = ["schema", 0, "properties"]
             "event-time",
         ),
         (changed([*PROPERTIES, 1, "required"], False), "schema[0].properties[1].required", "event-time"),
+        (changed([*PROPERTIES, 1, "primaryKey"], True), "schema[0].properties[1].primaryKey", "event-time"),
+        (
+            changed([*PROPERTIES, 1, "physicalType"], "bigint"),
+            "schema[0].properties[1].physicalType",
+            "event-time",
+        ),
+        (
+            changed([*PROPERTIES, 1, "logicalTypeOptions"], {"minimum": "2013-01-01T00:00Z"}),
+            "schema[0].properties[1].logicalTypeOptions.minimum",
+            "not-supported",
+        ),
+        (
+            changed([*PROPERTIES, 1, "enum"], [{"value": "2013-01-01T00:00Z"}]),
+            "schema[0].properties[1].enum",
+            "not-supported",
+        ),
+        (
+            changed([*PROPERTIES, 0, "logicalTypeOptions"], {"maxLength": 3}),
+            "schema[0].properties[0].logicalTypeOptions.maxLength",
+            "not-supported",
+        ),
+        (
+            changed([*PROPERTIES, 0, "enum"], [{"value": "EWR"}]),
+            "schema[0].properties[0].enum",
+            "not-supported",
+        ),
+        (
+            changed([*PROPERTIES, 0, "customProperties"], custom(redact=True)),
+            "schema[0].properties[0].customProperties[0]",
+            "misplaced",
+        ),
+        (
+            changed(PROPERTIES, [*document()["schema"][0]["properties"], *map(plain, range(1000))]),
+            "schema[0].properties",
+            "too-many",
+        ),
         (changed(["slaProperties", 0, "unit"], "fortnights"), "slaProperties[0].value", "duration"),
         (changed(["slaProperties", 0, "value"], -5), "slaProperties[0].value", "duration"),
         (changed(["slaProperties", 0, "unit"], "m"), "slaProperties[0].value", "duration"),

@@ -8,7 +8,8 @@ import pytest
 
 from syncline.contracts.document import contract_from_document
 from syncline.contracts.model import Feature, FeatureType, Item
-from tests.unit.contracts.documents import custom, feature_of, places, problems, with_feature
+from syncline.contracts.rows import RowCheck
+from tests.unit.contracts.documents import contract_of, custom, feature_of, places, problems, with_feature
 
 DAY_2027 = 20_878
 MOMENT_2027 = DAY_2027 * 86_400_000_000
@@ -153,11 +154,14 @@ def test_every_type_becomes_a_feature(stated: dict[str, Any], expected: Feature)
 def test_defaults_are_kept_as_checked_rows_hold_them(
     stated: dict[str, Any], given: Any, expected: Any
 ) -> None:
-    """A default is brought to the form of its type: whole numbers for days, 32 bits where the field has them."""
-    found = feature_of(with_feature(**stated, customProperties=custom(default=given)))
+    """A default is in the form of its type (32 bits where the field has them), and a row that takes it is whole."""
+    contract = contract_of(with_feature(**stated, customProperties=custom(default=given)))
+    check = RowCheck(contract)
+    found = contract.features[0]
 
     assert found.has_default
     assert repr(found.default) == repr(expected)
+    assert not check(check.complete({"airport": "EWR"}))
 
 
 @pytest.mark.parametrize(
@@ -249,6 +253,9 @@ def test_defaults_that_break_their_own_contract_are_named(
             "enum-limit",
         ),
         ({"logicalType": "array"}, ".items", "items-unstated"),
+        (list_of(physicalType="jsonb"), ".physicalType", "physical-type"),
+        (vector(also={"minItems": 3}), ".logicalTypeOptions.minItems", "unknown-key"),
+        ({"logicalType": "string", "physicalType": "varchar(3)"}, ".physicalType", "physical-type"),
         (list_of("object"), ".items.logicalType", "not-supported"),
         (list_of("array", item={"items": {"logicalType": "string"}}), ".items.logicalType", "not-supported"),
         ({"logicalType": "array", "items": {"required": True}}, ".items.logicalType", "type-unstated"),

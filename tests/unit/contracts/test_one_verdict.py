@@ -7,7 +7,7 @@ import pytest
 from tests.unit.contracts import agreement
 from tests.unit.contracts.planted import FAULTS
 
-PAIRS = 2_200
+PAIRS = 2_048
 ODD_ROWS = 400
 SLICES = 4
 

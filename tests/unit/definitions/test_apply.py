@@ -361,7 +361,7 @@ def test_what_stands_is_named_where_a_later_decision_is_void(tmp_path):
     assert cluster.picture().subscriptions["delay-predictor"].payload.labels == (("env", "theirs"),)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     first=st.integers(1, 70),
     second=st.integers(1, 70),

@@ -58,7 +58,17 @@ def test_a_folder_that_holds_together_is_read_whole(tmp_path):
         "12",
         True,
     )
+    assert subscription.accepts_widening is False
     assert definitions.notes == ()
+
+
+def test_a_subscription_may_accept_wider_values(tmp_path):
+    """`acceptsWidening: true` is the consumer's consent, and it gets into what the catalog keeps."""
+    text = SUBSCRIPTION + "acceptsWidening: true\n"
+
+    (subscription,) = read_folder(write(tmp_path, {**WHOLE, SUBSCRIPTION_FILE: text})).subscriptions
+
+    assert subscription.declared.accepts_widening is True
 
 
 def test_one_file_may_hold_a_bundle_and_a_subscription(tmp_path):
@@ -324,6 +334,14 @@ _POLICY = "Write `policy: {pin: 7}`, `policy: {compatible: 7}` or `policy: follo
             "Ask for 1 h or more, or agree on a new contract with met",
         ),
         (
+            ("required: true", "acceptsWidening: yes"),
+            9,
+            "acceptsWidening",
+            "type",
+            "'yes' is neither true nor false",
+            "Write `true` or `false`",
+        ),
+        (
             ('version: "12"', "version: 12"),
             8,
             "model.version",
@@ -344,7 +362,7 @@ _POLICY = "Write `policy: {pin: 7}`, `policy: {compatible: 7}` or `policy: follo
 def test_a_broken_subscription_is_refused_where_it_is_broken(
     *, tmp_path, replacement, line, path, rule, message, remedy
 ):
-    """Subscriptions broken in thirteen ways: the exact problem, and nothing else is blamed."""
+    """Subscriptions broken in fourteen ways: the exact problem, and nothing else is blamed."""
     text = changed(SUBSCRIPTION, replacement)
     if rule == "unknown-alias":
         text = changed(text, ("policy: {compatible: 1}", "policy: follow"))

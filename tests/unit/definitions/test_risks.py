@@ -301,3 +301,14 @@ def test_a_feature_made_required_keeps_its_union_in_the_registry(cluster, tmp_pa
         types = {field["name"]: field["type"] for field in schema["fields"]}
         assert types["delay"] == ["null", "double"]
     assert not cluster.plan(tmp_path).has_changes
+
+
+def test_a_remedy_names_a_major_that_is_free(cluster, tmp_path):
+    """With 2.0 registered beside it, a MAJOR change of 1.x goes to 3."""
+    second = changed(CONTRACT, ("1.0.0", "2.0.0"))
+    cluster.apply(write(tmp_path / "second", {CONTRACT_FILE: second}))
+    write(tmp_path, {CONTRACT_FILE: changed(CONTRACT, V1, WIDER)})
+
+    ((_, _, remedy),) = problems_of(cluster, tmp_path)
+
+    assert "register airport_delay@3 beside airport_delay@1 (version 3.0.0)" in remedy

@@ -17,6 +17,7 @@ from syncline.adapters.memory.log import MemoryLog
 from syncline.clock import ManualClock, from_us
 from syncline.contracts.avro import avro_text
 from syncline.contracts.decode_row import RowDecoder
+from syncline.contracts.document import parse_contract
 from syncline.contracts.limits import DAYS, EVENT_TIMES
 from syncline.contracts.model import Contract, Feature, FeatureType
 from syncline.errors import ContractViolation
@@ -273,6 +274,7 @@ def test_rows_without_an_avro_form_become_json(
     kept = json.loads(letter.value)
     assert kept["flight"] == "UA1545"
     expected = {
+        "event_time": "2027-01-15T08:00:00Z",
         "built": "1998-07-01",
         "dep_time": "2027-01-15T07:30:00.123456Z",
         "holidays": ["2027-01-01", "2027-07-04"],
@@ -394,6 +396,89 @@ def test_a_column_that_is_there_twice_is_refused(publisher: Publisher, form: str
         twice = pd.concat([frame, frame[["seats"]]], axis=1)
     with pytest.raises(TypeError, match="'seats' is there twice"):
         publisher.view("flight").publish_many(twice)
+
+
+AWARE, NAIVE = datetime(2027, 1, 15, 8, tzinfo=UTC), datetime(2027, 1, 15, 8)  # noqa: DTZ001  it must be refused
+
+
+_SMALL = """
+apiVersion: v3.2.0
+kind: DataContract
+id: small
+version: 1.0.0
+status: active
+team: {{name: tests}}
+schema:
+  - name: small
+    logicalType: object
+    physicalType: topic
+    properties:
+      - {{name: flight, logicalType: string, required: true, primaryKey: true}}
+      - {{name: event_time, logicalType: timestamp, required: true}}
+      - {{name: value, {kind}, required: true}}
+"""
+"""One feature, so that nothing else decides how a batch is taken."""
+
+
+@pytest.mark.parametrize("count", [2, 300])
+@pytest.mark.parametrize("form", ["rows", "pandas"])
+@pytest.mark.parametrize(
+    ("kind", "good", "bad", "rule"),
+    [
+        ("logicalType: timestamp", AWARE, NAIVE, "type"),
+        ("logicalType: date", date(2027, 1, 1), AWARE, "type"),
+        (
+            "logicalType: array, items: {logicalType: date}",
+            [date(2027, 1, 1)],
+            [date(2027, 1, 1), AWARE],
+            "itemType",
+        ),
+        ("logicalType: array, items: {logicalType: timestamp}", [AWARE], [AWARE, NAIVE], "itemType"),
+        ("logicalType: array, items: {logicalType: integer}", [1], [1.0], "itemType"),
+        ("logicalType: array, items: {logicalType: integer}", [1], [True], "itemType"),
+        ("logicalType: array, items: {logicalType: boolean}", [True], [1], "itemType"),
+        ("logicalType: array, items: {logicalType: number}", [1.5], [np.float32(1.5)], "itemType"),
+        (
+            "logicalType: map, map: {key: {logicalType: string}, value: {logicalType: integer}}",
+            {"a": 1},
+            {"a": 1.0},
+            "itemType",
+        ),
+        ("logicalType: integer", 1, 2**70, "type"),
+    ],
+)
+def test_one_value_of_a_wrong_type_is_never_taken_for_a_right_one(
+    *, form: str, count: int, kind: str, good: Any, bad: Any, rule: str
+) -> None:
+    """Amid values of the right type a wrong one is judged as it is, not as Arrow would convert it."""
+    contract = parse_contract(_SMALL.format(kind=kind), file="small.odcs.yaml")
+    values = [good] * (count - 1) + [bad]
+    rows = [
+        {"flight": f"F{number}", "event_time": NOW_US, "value": value} for number, value in enumerate(values)
+    ]
+    frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in rows[0]})
+    frame["event_time"] = pd.to_datetime([NOW_US] * count, unit="us", utc=True)
+    given, broken = verdict(contract, rows if form == "rows" else frame)
+    assert broken == [(count - 1, "value", rule)]
+    assert len(given) == count - 1
+
+
+@pytest.mark.parametrize("count", [2, 300])
+def test_event_times_of_a_frame_do_not_borrow_a_zone(count: int) -> None:
+    """A naive time after aware ones in a column of objects is refused as it is in a row."""
+    contract = parse_contract(_SMALL.format(kind="logicalType: boolean"), file="small.odcs.yaml")
+    frame = pd.DataFrame({"flight": [f"F{number}" for number in range(count)], "value": [True] * count})
+    frame["event_time"] = pd.Series([AWARE] * (count - 1) + [NAIVE], dtype=object)
+    _, broken = verdict(contract, frame)
+    assert broken == [(count - 1, "event_time", "type")]
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_nan_inside_a_list_of_a_frame_is_a_number(count: int) -> None:
+    """In a frame a NaN cell is null, but an item is what it is: here it is allowed, and a null never is."""
+    frame = as_pandas([flight(f"F{number}", wide=[float("nan"), 1.0]) for number in range(count)])
+    given, broken = verdict(CONTRACT, frame)
+    assert (len(given), broken) == (count, [])
 
 
 def test_arrow_texts_that_are_no_utf8_are_told(publisher: Publisher) -> None:

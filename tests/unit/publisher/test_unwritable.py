@@ -38,8 +38,10 @@ def test_days_and_moments_are_iso_text():
         seen=[-1],
         checked={"engine": 1},
         seats=20_000,
+        event_time=1,
     )
     assert found == {
+        "event_time": "1970-01-01T00:00:00.000001Z",
         "built": "2024-10-04",
         "dep_time": "2027-01-15T08:00:00Z",
         "holidays": ["1970-01-01", None, "x"],
