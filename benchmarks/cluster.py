@@ -14,8 +14,8 @@ from benchmarks.flights import AGENT_VIEW, definition_files, flights, record_key
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import SystemClock
-from syncline.contracts.document import contract_from_document
-from syncline.contracts.encode_columns import ColumnEncoder
+from syncline.contracts.codec.encode_columns import ColumnEncoder
+from syncline.contracts.odcs.document import contract_from_document
 from syncline.definitions.apply import Ports, apply
 from syncline.definitions.folder import read_folder
 from syncline.definitions.observe import observe

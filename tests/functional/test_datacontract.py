@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from syncline.cli.main import cli
-from syncline.contracts.document import parse_contract
+from syncline.contracts.odcs.document import parse_contract
 from tests.stack.datacontract import DatacontractError, datacontract_lint, datacontract_python
 
 ROOT = Path(__file__).parents[2]

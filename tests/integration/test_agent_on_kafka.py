@@ -31,7 +31,7 @@ from syncline.adapters.registry import ConfluentRegistry
 from syncline.catalog.serving import META_AGENT, AgentCondition
 from syncline.catalog_client import CatalogClient
 from syncline.clock import SystemClock
-from syncline.contracts.avro import avro_text
+from syncline.contracts.codec.avro import avro_text
 from syncline.errors import StoreError
 from syncline.ports.log import Outcome, OutcomeKind, TopicSpec
 from syncline.state.cell import unpack_cell

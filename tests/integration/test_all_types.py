@@ -17,7 +17,7 @@ from syncline.adapters.kafka.log import KafkaLog
 from syncline.adapters.registry import ConfluentRegistry
 from syncline.catalog_client import CatalogClient
 from syncline.clock import SystemClock, from_us
-from syncline.contracts.avro import avro_text
+from syncline.contracts.codec.avro import avro_text
 from syncline.reader import Status
 from syncline.wire.dead_letters import DeadLetter
 from syncline.wire.framing import unframe

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from syncline.adapters.registry import ConfluentRegistry
-from syncline.contracts.avro import avro_text
-from syncline.contracts.comparison import Level
-from syncline.contracts.compatibility import compare
-from tests.unit.contracts.pairs import Pair, pairs
+from syncline.contracts.codec.avro import avro_text
+from syncline.contracts.compatibility.compare import compare
+from syncline.contracts.compatibility.comparison import Level
+from tests.unit.contracts.compatibility.pairs import Pair, pairs
 
 pytestmark = pytest.mark.real
 

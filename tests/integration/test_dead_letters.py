@@ -13,7 +13,7 @@ from typing import Any
 import fastavro
 import pytest
 
-from syncline.contracts.avro import avro_text
+from syncline.contracts.codec.avro import avro_text
 from syncline.wire.framing import prefix as framing
 from syncline.wire.keys import partition_for
 from tests.integration import test_agent_on_kafka as agents

@@ -16,7 +16,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from syncline.adapters.embedded.log import EmbeddedLog
 from syncline.adapters.kafka.log import KafkaLog
 from syncline.clock import SystemClock, from_us
-from syncline.contracts.avro import avro_text
+from syncline.contracts.codec.avro import avro_text
 from syncline.errors import LogUnavailable, NotAcknowledged, PublisherBusy
 from syncline.wire.control import Heartbeat, is_control, parse_control
 from syncline.wire.keys import partition_for

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from syncline.contracts.document import parse_contract
+from syncline.contracts.odcs.document import parse_contract
 from syncline.publisher.canonical import Edge
 
 if TYPE_CHECKING:

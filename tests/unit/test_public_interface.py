@@ -85,13 +85,19 @@ def test_every_error_stands_in_the_tree() -> None:
 
 def test_the_commands_and_their_options() -> None:
     """Names of commands and options."""
-    found = {}
     context = click.Context(cli)
-    for name in COMMANDS:
-        command = cli.get_command(context, name)
+    commands = {name: cli.get_command(context, name) for name in COMMANDS}
+    for name, group in list(commands.items()):
+        if isinstance(group, click.Group):
+            if not group.invoke_without_command:
+                del commands[name]
+            commands |= {f"{name} {inner}": command for inner, command in group.commands.items()}
+    shared = {"--bootstrap-servers", "--registry", "--prefix", "--output"}
+    found = {}
+    for name, command in commands.items():
         assert command is not None
-        options = [option for one in command.params for option in one.opts if option.startswith("--")]
-        found[name] = sorted(set(options) - {"--bootstrap-servers", "--registry", "--prefix", "--output"})
+        options = {option for one in command.params for option in one.opts if option.startswith("--")}
+        found[name] = sorted(options - shared)
 
     assert found == {
         "init": [],
@@ -102,9 +108,27 @@ def test_the_commands_and_their_options() -> None:
         "get": ["--feature", "--store"],
         "status": ["--all", "--consumer", "--partitions"],
         "doctor": ["--store"],
-        "dlq": [],
+        "dlq list": ["--feature", "--id", "--limit", "--rule", "--since", "--until", "--view-version"],
+        "dlq show": [],
+        "dlq replay": [
+            "--as",
+            "--feature",
+            "--id",
+            "--limit",
+            "--rule",
+            "--since",
+            "--until",
+            "--view-version",
+            "--yes",
+        ],
         "skip": ["--actor", "--reason", "--schema-id", "--yes"],
+        "contract avro": ["--compact", "--folder"],
+        "contract json-schema": ["--folder"],
+        "contract diff": ["--detailed-exitcode", "--folder"],
+        "contract docs": ["--offline", "--output-dir"],
+        "contract infer": ["--event-time", "--force", "--key", "--out", "--owner", "--view"],
         "demo": [],
+        "demo publish": ["--rate", "--rounds"],
     }
 
 
@@ -120,6 +144,7 @@ def test_the_settings() -> None:
         "on_violation",
         "publisher",
         "tie_memory_keys",
+        "violation_window_s",
     ]
     assert sorted(set(AgentSettings.model_fields) - set(connection)) == [
         "batch_bytes",
@@ -130,6 +155,7 @@ def test_the_settings() -> None:
         "stop_timeout_s",
         "store",
         "subscription",
+        "violation_window_s",
     ]
 
 

@@ -15,7 +15,7 @@ from syncline.agent.states import AgentState
 from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
-from syncline.contracts.tally import Tally
+from syncline.contracts.checks.tally import Tally
 from syncline.errors import LogUnavailable, StoreFull, SynclineError, TopicMismatch, TopicMissing
 from syncline.ports.log import EventKind, Log, LogEvent, LogReader, Outcome, OutcomeKind, TopicPartition
 from syncline.ports.store import Store

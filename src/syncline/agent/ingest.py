@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
-from syncline.contracts.tally import Tally
+from syncline.contracts.checks.tally import Tally
 from syncline.errors import StoreFull
 from syncline.ports.log import Batch, Slice, TopicPartition
 from syncline.ports.store import Store, StoreSnapshot

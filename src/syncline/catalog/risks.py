@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncline.catalog.events import BundleReleased, BundleView, PolicyKind, SubscriptionDeclared
 from syncline.catalog.policies import reads, resolve, shifts
-from syncline.contracts.comparison import Change, Comparison
+from syncline.contracts.compatibility.comparison import Change, Comparison
 from syncline.contracts.durations import format_duration
 from syncline.contracts.model import Contract, OnViolation, Version
 

@@ -39,7 +39,7 @@ def contract() -> None:
 def avro(word: str, folder: str, compact: bool, settings: ConnectionSettings) -> None:
     """Print the Avro schema of CONTRACT: what travels with every message, its limits as attributes."""
     from syncline.cli.contract_lookup import Lookup
-    from syncline.contracts.avro import avro_schema, avro_text
+    from syncline.contracts.codec.avro import avro_schema, avro_text
 
     found = Lookup(folder, settings).find(word)
     click.echo(avro_text(found) if compact else _json(avro_schema(found)))
@@ -52,7 +52,7 @@ def avro(word: str, folder: str, compact: bool, settings: ConnectionSettings) ->
 def json_schema(word: str, folder: str, settings: ConnectionSettings) -> None:
     """Print CONTRACT as JSON Schema (draft 2020-12), for tools that know no Avro."""
     from syncline.cli.contract_lookup import Lookup
-    from syncline.contracts.json_schema import json_schema as as_json_schema
+    from syncline.contracts.forms.json_schema import json_schema as as_json_schema
 
     click.echo(_json(as_json_schema(Lookup(folder, settings).find(word))))
 
@@ -79,7 +79,7 @@ def diff(
     """
     from syncline.cli.contract_diff import diff_document, show_diff
     from syncline.cli.contract_lookup import Lookup
-    from syncline.contracts.compatibility import compare
+    from syncline.contracts.compatibility.compare import compare
 
     lookup = Lookup(folder, settings)
     with output.problems():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from syncline.cli.output import Output, counted
-from syncline.contracts.comparison import Change, Comparison, Level
+from syncline.contracts.compatibility.comparison import Change, Comparison, Level
 from syncline.contracts.model import Contract
 
 _STYLES = {Level.MAJOR: "red", Level.MINOR: "yellow"}

@@ -13,10 +13,10 @@ from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.cli.contract_lookup import as_view, nearest_view, read_catalog, read_if_there
 from syncline.cli.output import counted
-from syncline.contracts.compatibility import compare
+from syncline.contracts.compatibility.compare import compare
+from syncline.contracts.forms.page import MARK, contract_page, index_page
+from syncline.contracts.forms.page_model import Consumer, Step, Use, View
 from syncline.contracts.model import Contract, Version
-from syncline.contracts.page import MARK, contract_page, index_page
-from syncline.contracts.page_model import Consumer, Step, Use, View
 from syncline.definitions.model import Definitions
 from syncline.definitions.views import Views
 from syncline.errors import LogError, SettingsError

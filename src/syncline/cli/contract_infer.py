@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from syncline.contracts.document import parse_contract
+from syncline.contracts.odcs.document import parse_contract
 from syncline.errors import DefinitionError, SettingsError
 from syncline.inference.files import open_source
 from syncline.inference.infer import Wishes, infer

@@ -208,7 +208,7 @@ def _topic(log: Log, spec: TopicSpec) -> Iterator[Check]:
 def _partitions_said(picture: Picture, topic: str) -> int:
     import json
 
-    from syncline.contracts.document import contract_from_document
+    from syncline.contracts.odcs.document import contract_from_document
 
     for versions in picture.views.values():
         for recorded in versions.values():

@@ -8,7 +8,7 @@ from typing import Any
 from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog_client import CatalogClient
 from syncline.cli.output import Output, counted
-from syncline.contracts.comparison import Change, Level
+from syncline.contracts.compatibility.comparison import Change, Level
 from syncline.definitions.actions import Plan, RegisterView, ViewChange
 from syncline.definitions.folder import read_folder
 from syncline.definitions.observe import observe

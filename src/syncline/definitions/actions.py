@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from syncline.catalog.events import BundleReleased, SubscriptionDeclared
 from syncline.catalog.risks import Risk
-from syncline.contracts.comparison import Change, Level
+from syncline.contracts.compatibility.comparison import Change, Level
 from syncline.contracts.model import Contract
 from syncline.ports.log import TopicSpec
 

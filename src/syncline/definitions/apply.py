@@ -11,7 +11,7 @@ from syncline.catalog.events import Payload, ViewVersionRegistered
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import Clock, from_us
-from syncline.contracts.avro import avro_text, contract_hash
+from syncline.contracts.codec.avro import avro_text, contract_hash
 from syncline.contracts.model import Contract
 from syncline.definitions.actions import Plan, RegisterView, ViewChange
 from syncline.definitions.topics import mismatches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncline.catalog.references import ViewReference, parse_reference
-from syncline.contracts.located import Findings, Located
+from syncline.contracts.odcs.located import Findings, Located
 from syncline.definitions.fields import NAME, NAME_RULE, REQUEST_NAME, REQUEST_NAME_RULE, Fields
 from syncline.definitions.model import Bundle, Place, ViewUse
 

@@ -11,8 +11,8 @@ from syncline.catalog.policies import resolve
 from syncline.catalog.references import ViewReference
 from syncline.catalog.risks import slowest_promise
 from syncline.contracts.durations import format_duration
-from syncline.contracts.located import nearest
 from syncline.contracts.model import Contract, FeatureType, Version
+from syncline.contracts.odcs.located import nearest
 from syncline.definitions.model import Bundle, Definitions, Subscription, ViewUse
 from syncline.definitions.views import Views
 from syncline.errors import Problem

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from syncline.contracts.located import Findings, Path, nearest
+from syncline.contracts.odcs.located import Findings, Path, nearest
 
 API_VERSION = "syncline/v1"
 

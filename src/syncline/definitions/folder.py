@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from syncline.contracts.document import parse_contract
-from syncline.contracts.located import Findings, load_yaml, load_yaml_documents, nearest
 from syncline.contracts.model import Contract
+from syncline.contracts.odcs.document import parse_contract
+from syncline.contracts.odcs.located import Findings, load_yaml, load_yaml_documents, nearest
 from syncline.definitions.bundles import parse_bundle
 from syncline.definitions.check import check
 from syncline.definitions.fields import API_VERSION

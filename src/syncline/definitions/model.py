@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from syncline.catalog.events import PolicyKind, SubscriptionDeclared
 from syncline.catalog.references import ViewReference
-from syncline.contracts.located import Located, Path, path_text
 from syncline.contracts.model import Contract
+from syncline.contracts.odcs.located import Located, Path, path_text
 from syncline.errors import Problem
 
 

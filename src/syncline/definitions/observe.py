@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import CatalogClient
-from syncline.contracts.avro import avro_text
+from syncline.contracts.codec.avro import avro_text
 from syncline.definitions.model import Definitions
 from syncline.definitions.topics import own_topics, view_topics
 from syncline.definitions.views import Views

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from syncline.catalog.fold import Picture
 from syncline.catalog.risks import Step
-from syncline.contracts.comparison import Change, Comparison, Level
-from syncline.contracts.compatibility import compare
+from syncline.contracts.compatibility.compare import compare
+from syncline.contracts.compatibility.comparison import Change, Comparison, Level
 from syncline.contracts.model import Contract
 from syncline.definitions.actions import RegisterView, ViewChange
 from syncline.definitions.model import ContractFile

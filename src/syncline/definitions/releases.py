@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from syncline.catalog.events import BundleView
 from syncline.catalog.risks import Risk, Step
-from syncline.contracts.compatibility import compare
+from syncline.contracts.compatibility.compare import compare
 from syncline.contracts.model import Contract, Version
 
 REPORT_FORMAT = 1

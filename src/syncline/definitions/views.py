@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference
-from syncline.contracts.avro import as_registered
-from syncline.contracts.document import contract_from_document
+from syncline.contracts.codec.avro import as_registered
 from syncline.contracts.model import Contract, Version
+from syncline.contracts.odcs.document import contract_from_document
 from syncline.definitions.model import Definitions
 
 

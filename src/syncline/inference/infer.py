@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncline.contracts.document import EVENT_TIME
-from syncline.contracts.located import nearest
 from syncline.contracts.model import FeatureType
+from syncline.contracts.odcs.document import EVENT_TIME
+from syncline.contracts.odcs.located import nearest
 from syncline.inference.document_text import Proposal, document_text, names
 from syncline.inference.files import Source, refused
 from syncline.inference.keys import Sample, find_cadence, propose_key, shared_rows

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncline.contracts.arrow import items_of
-from syncline.contracts.entries import null_items, repeated_keys
+from syncline.contracts.codec.arrow import items_of
+from syncline.contracts.codec.entries import null_items, repeated_keys
 from syncline.contracts.model import FeatureType
 from syncline.inference.shapes import LONGEST_TEXT, Shape
 from syncline.inference.types import ColumnType, Unfit, column_type, list_values, scalar_values

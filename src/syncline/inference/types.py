@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from syncline.contracts.arrow import ARROW_TYPES
+from syncline.contracts.codec.arrow import ARROW_TYPES
 from syncline.contracts.limits import DAYS, EVENT_TIMES
 from syncline.contracts.model import FeatureType
 

@@ -12,9 +12,9 @@ from xxhash import xxh3_128
 
 from syncline.catalog.fold import Picture
 from syncline.catalog.references import parse_reference
-from syncline.contracts.decode_row import RowDecoder
-from syncline.contracts.fields import wire_fields
-from syncline.contracts.located import nearest
+from syncline.contracts.codec.decode_row import RowDecoder
+from syncline.contracts.codec.fields import wire_fields
+from syncline.contracts.odcs.located import nearest
 from syncline.contracts.plain import plain_row
 from syncline.errors import UnknownBundle, WireError
 from syncline.inspection.reading import read_to_end

@@ -10,13 +10,13 @@ from typing import Any
 
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog.fold import Picture
-from syncline.contracts.decode_row import RowDecoder
-from syncline.contracts.document import contract_from_document
-from syncline.contracts.encode import Encoder
-from syncline.contracts.located import nearest
+from syncline.contracts.checks.rows import compile_rows
+from syncline.contracts.codec.decode_row import RowDecoder
+from syncline.contracts.codec.encode import Encoder
 from syncline.contracts.model import FeatureType, Version
 from syncline.contracts.moments import parse_moment
-from syncline.contracts.rows import compile_rows
+from syncline.contracts.odcs.document import contract_from_document
+from syncline.contracts.odcs.located import nearest
 from syncline.errors import ContractViolation, UnknownBundle, WireError
 from syncline.ports.log import Headers
 from syncline.wire.framing import prefix, unframe

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncline.contracts.arrow import EVENT_TIME_TYPE, Items, arrow_type, items_of
-from syncline.contracts.entries import repeated_keys
+from syncline.contracts.codec.arrow import EVENT_TIME_TYPE, Items, arrow_type, items_of
+from syncline.contracts.codec.entries import repeated_keys
 from syncline.contracts.model import FeatureType
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from syncline.contracts.arrow import arrow_type, canonical_rows, text_bytes, text_ends
-from syncline.contracts.columns import compile_columns
-from syncline.contracts.encode_columns import ColumnEncoder
+from syncline.contracts.checks.columns import compile_columns
+from syncline.contracts.codec.arrow import arrow_type, canonical_rows, text_bytes, text_ends
+from syncline.contracts.codec.encode_columns import ColumnEncoder
 from syncline.contracts.model import Contract, FeatureType
 from syncline.publisher.arrow_columns import fitted, python_values, times_us
 from syncline.publisher.canonical import Edge

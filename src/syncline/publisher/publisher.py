@@ -13,10 +13,10 @@ from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
-from syncline.contracts.avro import as_registered
-from syncline.contracts.document import contract_from_document
-from syncline.contracts.located import nearest
+from syncline.contracts.codec.avro import as_registered
 from syncline.contracts.model import Version
+from syncline.contracts.odcs.document import contract_from_document
+from syncline.contracts.odcs.located import nearest
 from syncline.errors import (
     CatalogError,
     LogUnavailable,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from syncline.contracts.arrow import arrow_type
+from syncline.contracts.codec.arrow import arrow_type
 from syncline.contracts.model import FeatureType
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from syncline.contracts.encode import Encoder
+from syncline.contracts.checks.rows import compile_rows
+from syncline.contracts.codec.encode import Encoder
 from syncline.contracts.model import Contract
-from syncline.contracts.rows import compile_rows
 from syncline.errors import Violation, WireError
 from syncline.publisher.canonical import Edge
 from syncline.publisher.event_times import event_time_us

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from syncline.clock import Clock
+from syncline.contracts.checks.tally import Action, Tally
 from syncline.contracts.model import Contract
-from syncline.contracts.tally import Action, Tally
 from syncline.errors import ContractViolation, PublisherBusy, Violation
 from syncline.ports.log import Headers, Outcome
 from syncline.publisher.courier import PublishedTopic

@@ -100,7 +100,7 @@ class ModelInputs:
         # Imported here: only who asks for a table needs Arrow.
         import pyarrow as pa  # noqa: PLC0415  see above
 
-        from syncline.contracts.arrow import arrow_type  # noqa: PLC0415  see above
+        from syncline.contracts.codec.arrow import arrow_type  # noqa: PLC0415  see above
 
         words = list(Status)
         number_of = {status: number for number, status in enumerate(words)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from syncline.contracts.decode_row import RowDecoder
-from syncline.contracts.document import contract_from_document
-from syncline.contracts.rows import compile_rows
+from syncline.contracts.checks.rows import compile_rows
+from syncline.contracts.codec.decode_row import RowDecoder
+from syncline.contracts.odcs.document import contract_from_document
 from syncline.errors import WireError
 from syncline.reader.entity import EntityKeys
 from syncline.wire.topics import prefix_of
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from syncline.catalog.serving import ServedSchema, ServedView
+    from syncline.contracts.checks.rows import RowCheck
     from syncline.contracts.model import Contract
-    from syncline.contracts.rows import RowCheck
     from syncline.errors import Violation
 
 Row = dict[str, Any]

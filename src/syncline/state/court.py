@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from syncline.contracts.arrow import canonical_rows
+from syncline.contracts.checks.tally import Action, Tally
+from syncline.contracts.codec.arrow import canonical_rows
 from syncline.contracts.model import OnViolation
-from syncline.contracts.tally import Action, Tally
 from syncline.errors import Violation, WireError
 from syncline.state.join import Updates
 from syncline.state.passages import STAGE, Passage

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from syncline.contracts.tally import Tally
+from syncline.contracts.checks.tally import Tally
 from syncline.errors import Violation
 from syncline.state.court import Court
 from syncline.state.join import Updates

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncline.contracts.columns import ColumnCheck, compile_columns
-from syncline.contracts.decode import Decoder
-from syncline.contracts.document import contract_from_document
+from syncline.contracts.checks.columns import ColumnCheck, compile_columns
+from syncline.contracts.checks.rows import RowCheck, compile_rows
+from syncline.contracts.codec.decode import Decoder
 from syncline.contracts.model import Contract, OnViolation
-from syncline.contracts.rows import RowCheck, compile_rows
+from syncline.contracts.odcs.document import contract_from_document
 from syncline.wire.topics import prefix_of
 
 

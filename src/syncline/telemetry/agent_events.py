@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from syncline.telemetry.logging import logger
 
 if TYPE_CHECKING:
-    from syncline.contracts.tally import Tally
+    from syncline.contracts.checks.tally import Tally
     from syncline.wire.dead_letters import Reason
 
 REPEAT_S = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncline.contracts.tally import Tally
+from syncline.contracts.checks.tally import Tally
 from syncline.telemetry.reports import encode_report
 from syncline.telemetry.violations import Reporter, ViolationWindows
 

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TypeVar
 
-from syncline.contracts.tally import Tally
+from syncline.contracts.checks.tally import Tally
 
 _Key = TypeVar("_Key", str, tuple[str, str, str, str])
 

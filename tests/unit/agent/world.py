@@ -21,7 +21,7 @@ from syncline.catalog.events import (
 from syncline.catalog.serving import META_AGENT, AgentCondition
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import ManualClock
-from syncline.contracts.avro import avro_text
+from syncline.contracts.codec.avro import avro_text
 from syncline.ports.log import Outcome, OutcomeKind, TopicSpec
 from syncline.settings import AgentSettings
 from syncline.telemetry.reports import AgentStatus, Report, decode_report

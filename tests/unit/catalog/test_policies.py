@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from syncline.catalog.events import BundleReleased, BundleView, PolicyKind, SubscriptionDeclared
 from syncline.catalog.policies import reads, resolve, shifts
 from syncline.catalog.risks import Step, risks_of, slowest_promise
-from syncline.contracts.compatibility import compare
+from syncline.contracts.compatibility.compare import compare
 from syncline.contracts.model import Contract, Version
-from tests.unit.contracts.pairs import BASE, HOUR, feature
+from tests.unit.contracts.compatibility.pairs import BASE, HOUR, feature
 
 
 def view(

@@ -12,9 +12,9 @@ from pyarrow import parquet
 
 from syncline import wiring
 from syncline.cli.main import run
-from syncline.contracts.avro import avro_text
-from syncline.contracts.document import parse_contract
-from syncline.contracts.page import MARK
+from syncline.contracts.codec.avro import avro_text
+from syncline.contracts.forms.page import MARK
+from syncline.contracts.odcs.document import parse_contract
 from syncline.errors import LogUnavailable
 from tests.unit.definitions.cluster import Cluster
 from tests.unit.definitions.texts import CONTRACT, CONTRACT_FILE, WHOLE, changed, write

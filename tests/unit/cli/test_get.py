@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from syncline.adapters.lmdb.store import LmdbStore
 from syncline.cli.get import get
 from syncline.clock import ManualClock
-from syncline.contracts.encode import Encoder
+from syncline.contracts.codec.encode import Encoder
 from tests.unit.all_types import FEATURES, NOW_US, canonical, flight, flight_contract
 from tests.unit.reader.world import Alias, World
 

@@ -10,7 +10,10 @@ HEAVY = ("pyarrow", "pyruhvro", "numpy", "pandas", "jsonschema", "pydantic", "op
 
 def test_a_publisher_of_rows_needs_no_arrow() -> None:
     """Document, Avro form, row check and row codec import none of the heavy packages."""
-    names = ", ".join(f"syncline.contracts.{n}" for n in ("document", "avro", "rows", "encode", "decode_row"))
+    names = ", ".join(
+        f"syncline.contracts.{n}"
+        for n in ("odcs.document", "codec.avro", "checks.rows", "codec.encode", "codec.decode_row")
+    )
     program = f"import sys, {names}; print([name for name in {HEAVY!r} if name in sys.modules])"
 
     answer = subprocess.run(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.contracts.avro import contract_hash
+from syncline.contracts.codec.avro import contract_hash
 from syncline.definitions.apply import Ports, apply
 from syncline.definitions.folder import read_folder
 from syncline.errors import (

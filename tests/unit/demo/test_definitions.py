@@ -7,7 +7,7 @@ from importlib import resources
 import pytest
 import yaml
 
-from syncline.contracts.document import parse_contract
+from syncline.contracts.odcs.document import parse_contract
 from syncline.demo.predictor import INPUTS
 
 DEFINITIONS = resources.files("syncline.demo") / "definitions"

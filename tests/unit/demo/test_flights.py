@@ -7,8 +7,8 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from syncline.contracts.document import parse_contract
-from syncline.contracts.rows import compile_rows
+from syncline.contracts.checks.rows import compile_rows
+from syncline.contracts.odcs.document import parse_contract
 from syncline.demo.flight_data import NEVER
 from syncline.demo.flights import DEMO, VIEWS, YEAR, Replay, Span
 

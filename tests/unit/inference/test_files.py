@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from syncline.contracts.document import parse_contract
 from syncline.contracts.model import FeatureType
+from syncline.contracts.odcs.document import parse_contract
 from syncline.errors import DefinitionError
 from syncline.inference import files
 from syncline.inference.files import Source, open_source

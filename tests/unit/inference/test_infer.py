@@ -11,10 +11,10 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from syncline.contracts.arrow import items_of
-from syncline.contracts.document import parse_contract
+from syncline.contracts.checks.rows import compile_rows
+from syncline.contracts.codec.arrow import items_of
 from syncline.contracts.model import Contract, FeatureType
-from syncline.contracts.rows import compile_rows
+from syncline.contracts.odcs.document import parse_contract
 from syncline.errors import DefinitionError
 from syncline.inference.files import Source
 from syncline.inference.infer import Inferred, Wishes, infer

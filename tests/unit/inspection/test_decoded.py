@@ -9,7 +9,7 @@ import pytest
 from syncline.adapters.memory.log import MemoryLog
 from syncline.catalog_client import CatalogClient
 from syncline.clock import ManualClock, SystemClock
-from syncline.contracts.encode import Encoder
+from syncline.contracts.codec.encode import Encoder
 from syncline.inspection.dead_letters import decoded
 from syncline.wire.dead_letters import DeadLetter, Reason
 from syncline.wire.framing import prefix as framing

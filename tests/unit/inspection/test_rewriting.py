@@ -10,8 +10,8 @@ import pytest
 
 from syncline.catalog.events import Decision, ViewVersionRegistered, encode_decision
 from syncline.catalog.fold import Picture, fold
-from syncline.contracts.avro import avro_text, contract_hash
-from syncline.contracts.encode import Encoder
+from syncline.contracts.codec.avro import avro_text, contract_hash
+from syncline.contracts.codec.encode import Encoder
 from syncline.errors import ContractViolation, UnknownBundle, WireError
 from syncline.inspection.rewriting import Rewriter, target_version
 from syncline.publisher.unwritable import row_as_json

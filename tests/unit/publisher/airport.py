@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import SystemClock
-from syncline.contracts.avro import avro_text, contract_hash
-from syncline.contracts.document import parse_contract
+from syncline.contracts.codec.avro import avro_text, contract_hash
+from syncline.contracts.odcs.document import parse_contract
 from syncline.ports.log import TopicSpec
 from syncline.publisher import Publisher
 from syncline.settings import PublisherSettings

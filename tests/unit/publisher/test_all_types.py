@@ -15,11 +15,11 @@ import pytest
 
 from syncline.adapters.memory.log import MemoryLog
 from syncline.clock import ManualClock, from_us
-from syncline.contracts.avro import avro_text
-from syncline.contracts.decode_row import RowDecoder
-from syncline.contracts.document import parse_contract
+from syncline.contracts.codec.avro import avro_text
+from syncline.contracts.codec.decode_row import RowDecoder
 from syncline.contracts.limits import DAYS, EVENT_TIMES
 from syncline.contracts.model import Contract, Feature, FeatureType
+from syncline.contracts.odcs.document import parse_contract
 from syncline.errors import ContractViolation
 from syncline.publisher.intake import Intake
 from syncline.publisher.terms import Window
@@ -27,7 +27,7 @@ from syncline.wire.dead_letters import DeadLetter
 from syncline.wire.framing import unframe
 from syncline.wire.headers import last
 from tests.unit.all_types import BROKEN, FEATURES, NOW_US, UNWRITABLE, canonical, flight, flight_contract
-from tests.unit.contracts import generated
+from tests.unit.contracts.checks import generated
 from tests.unit.publisher.airport import make_publisher, records, register, written
 
 if TYPE_CHECKING:

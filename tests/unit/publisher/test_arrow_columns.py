@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from syncline.contracts.arrow import arrow_type, canonical_rows
+from syncline.contracts.codec.arrow import arrow_type, canonical_rows
 from syncline.contracts.model import FeatureType
 from syncline.publisher.arrow_columns import fitted, python_values, times_us
 

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from syncline.contracts.avro import as_registered, avro_text
-from syncline.contracts.decode_row import RowDecoder
+from syncline.contracts.codec.avro import as_registered, avro_text
+from syncline.contracts.codec.decode_row import RowDecoder
 from syncline.contracts.model import Version
 from syncline.errors import ContractViolation
 from tests.unit.publisher.airport import FEATURES, airport_contract, register, row, written

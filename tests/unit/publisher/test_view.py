@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncline.clock import ManualClock, from_us
-from syncline.contracts.avro import avro_text
-from syncline.contracts.decode_row import RowDecoder
+from syncline.contracts.codec.avro import avro_text
+from syncline.contracts.codec.decode_row import RowDecoder
 from syncline.errors import ContractViolation
 from syncline.publisher.intake import Intake
 from syncline.publisher.terms import Window

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from syncline.contracts.encode import Encoder
+from syncline.contracts.codec.encode import Encoder
 from syncline.reader import Status
 from tests.unit.all_types import (
     BROKEN,

@@ -17,10 +17,10 @@ from syncline.catalog.serving import (
     Serving,
 )
 from syncline.clock import ManualClock
-from syncline.contracts.avro import avro_text
-from syncline.contracts.document import contract_from_document
-from syncline.contracts.encode import Encoder
-from syncline.contracts.rows import compile_rows
+from syncline.contracts.checks.rows import compile_rows
+from syncline.contracts.codec.avro import avro_text
+from syncline.contracts.codec.encode import Encoder
+from syncline.contracts.odcs.document import contract_from_document
 from syncline.reader import FeatureReader
 from syncline.state.cell import pack_cells
 from syncline.state.partition import PartitionState, PartitionWrite

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from syncline.contracts.avro import avro_text
-from syncline.contracts.encode import Encoder
+from syncline.contracts.codec.avro import avro_text
+from syncline.contracts.codec.encode import Encoder
 from syncline.contracts.model import Contract
 from syncline.state.verdict import Verdict, judge
 from syncline.state.view_schema import ViewMajor, ViewSchema

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from syncline.contracts.avro import avro_text, contract_hash
-from syncline.contracts.document import contract_from_document
-from syncline.contracts.encode import Encoder
+from syncline.contracts.codec.avro import avro_text, contract_hash
+from syncline.contracts.codec.encode import Encoder
 from syncline.contracts.model import Contract
+from syncline.contracts.odcs.document import contract_from_document
 from syncline.state.rows import Rows
 from syncline.state.view_schema import ViewMajor, ViewSchema
 from syncline.wire.framing import prefix as framing

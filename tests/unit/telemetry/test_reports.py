@@ -11,7 +11,7 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.contracts.tally import Action, Tally
+from syncline.contracts.checks.tally import Action, Tally
 from syncline.errors import UnknownFormat, Violation, WireError
 from syncline.telemetry.agent_events import AgentEvents
 from syncline.telemetry.reports import (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.contracts.tally import Action, Tally
+from syncline.contracts.checks.tally import Action, Tally
 from syncline.errors import LogError, UnknownFormat, Violation
 from syncline.telemetry.reports import decode_report, encode_report
 from syncline.telemetry.violation_reports import OnAnswer, ViolationReports

@@ -1,0 +1,1 @@
+"""The contract as checks: generated rows and Arrow columns, with one verdict."""

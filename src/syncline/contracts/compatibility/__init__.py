@@ -1,0 +1,1 @@
+"""What differs between two contracts, and which number of the version that asks for."""

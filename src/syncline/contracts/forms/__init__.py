@@ -1,0 +1,1 @@
+"""A contract for other readers: JSON Schema, and a page for people."""
