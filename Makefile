@@ -27,10 +27,20 @@ check: $(BIN)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+PYTEST := $(BIN)/coverage run -m pytest --durations=12
+# Two halves at once, unless TESTS names some: one waits for its servers much of the time while the other computes.
+# The one without servers is in the background, as it has nothing to stop when it is interrupted.
 test: $(BIN)/.dev
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@failed=0; \
-	$(BIN)/coverage run -m pytest --durations=12 --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
+	if [ -n '$(TESTS)' ]; then $(PYTEST) --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
+	else \
+		$(PYTEST) --junit-xml=build/tests-unit.xml tests/unit >build/tests-unit.log 2>&1 & unit=$$!; \
+		trap 'kill $$unit; exit 130' INT TERM; \
+		$(PYTEST) --junit-xml=build/tests.xml tests/conformance tests/functional tests/integration || failed=$$?; \
+		echo 'The other half, tests/unit (build/tests-unit.log):'; \
+		wait $$unit || failed=$$?; cat build/tests-unit.log; \
+	fi; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage xml --quiet -o build/coverage.xml && $(BIN)/coverage report; \
 	exit $$failed
 

@@ -17,7 +17,7 @@ from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.contracts.checks.tally import Tally
 from syncline.errors import LogUnavailable, StoreFull, SynclineError, TopicMismatch, TopicMissing
-from syncline.ports.log import EventKind, Log, LogEvent, LogReader, Outcome, OutcomeKind, TopicPartition
+from syncline.ports.log import EventKind, Log, LogEvent, LogReader, TopicPartition
 from syncline.ports.store import Store
 from syncline.schema_book import SchemaBook
 from syncline.settings import AgentSettings
@@ -122,7 +122,7 @@ class Agent:
             self._report()
             raise
         else:
-            self._standing.become(AgentState.STOPPED, "asked to")
+            self._standing.become(AgentState.STOPPED, "it was asked to stop")
             self._report()
         finally:
             self.close()
@@ -382,11 +382,12 @@ class Agent:
         self._violations.count(tally, self._ports.clock.now_us())
 
     def _append_counts(self, key: bytes, value: bytes, on_answer: OnAnswer) -> None:
-        def settle(outcome: Outcome) -> None:
-            taken = outcome.kind is OutcomeKind.ACKNOWLEDGED
-            on_answer(None if taken else outcome.reason or str(outcome.kind))
-
-        self._writer.append(self._topics.reports, key=key, value=value, on_outcome=settle)
+        self._writer.append(
+            self._topics.reports,
+            key=key,
+            value=value,
+            on_outcome=lambda outcome: on_answer(outcome.trouble),
+        )
 
     def _report_if_due(self) -> None:
         if self._violations.send(self._ports.clock.now_us()):

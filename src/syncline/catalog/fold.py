@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -89,16 +89,89 @@ def fold(picture: Picture, records: Iterable[tuple[int, bytes | None]]) -> Pictu
     Raises:
         UnknownFormat: a record was written by a newer Syncline; nobody can go on without knowing what it says.
     """
+    records = list(records)
+    if not records:
+        return picture
+    draft = _Draft(picture)
     for offset, value in records:
         try:
             decision = decode_decision(value)
         except WireError as error:
             # Bytes that are no decision change nothing, for everyone alike.
-            picture = _voided(picture, offset, str(error), None)
+            draft.leave_out(offset, str(error), None)
             continue
-        reason = _why_void(picture, decision)
-        picture = _voided(picture, offset, reason, decision) if reason else _enact(picture, offset, decision)
-    return picture
+        reason = _why_void(draft.standing, decision)
+        if reason:
+            draft.leave_out(offset, reason, decision)
+        else:
+            draft.enact(offset, decision)
+    return draft.picture()
+
+
+class _Draft:
+    """A picture while records are folded into it: copied once per fold, not once per record."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._next_offset = picture.next_offset
+        self.views = dict(picture.views)
+        self.releases = dict(picture.releases)
+        self.subscriptions = dict(picture.subscriptions)
+        self.changed_at = dict(picture.changed_at)
+        self._void = list(picture.void)
+        self.known_since = dict(picture.known_since)
+        self.skipped = dict(picture.skipped)
+        self.refused = dict(picture.refused)
+        self.standing = Picture(
+            views=self.views,
+            releases=self.releases,
+            subscriptions=self.subscriptions,
+            changed_at=self.changed_at,
+            known_since=self.known_since,
+            skipped=self.skipped,
+            refused=self.refused,
+        )
+        """What stands at this moment, to look things up; it changes as decisions are enacted."""
+
+    def picture(self) -> Picture:
+        """What stands now."""
+        return Picture(
+            self._next_offset,
+            MappingProxyType(self.views),
+            MappingProxyType(self.releases),
+            MappingProxyType(self.subscriptions),
+            MappingProxyType(self.changed_at),
+            tuple(self._void),
+            MappingProxyType(self.known_since),
+            MappingProxyType(self.skipped),
+            MappingProxyType(self.refused),
+        )
+
+    def leave_out(self, offset: int, reason: str, decision: Decision | None) -> None:
+        """The record does not count."""
+        self._next_offset = offset + 1
+        self._void.append(Void(offset, reason, decision))
+
+    def enact(self, offset: int, decision: Decision) -> None:
+        """The decision counts."""
+        self._next_offset = offset + 1
+        self.changed_at[decision.payload.subject] = offset
+        match decision.payload:
+            case ViewVersionRegistered() as payload:
+                key = Version(payload.version.major, payload.version.minor)
+                versions = {**self.views.get(payload.view, {}), key: Recorded(offset, decision, payload)}
+                ordered = dict(sorted(versions.items(), key=lambda item: _order(item[0])))
+                self.views[payload.view] = MappingProxyType(ordered)
+                self.known_since.setdefault(payload.schema_id, offset)
+            case BundleReleased() as payload:
+                standing = self.releases.get(payload.bundle, ())
+                self.releases[payload.bundle] = (*standing, Recorded(offset, decision, payload))
+            case SubscriptionDeclared() as payload:
+                self.subscriptions[payload.consumer] = Recorded(offset, decision, payload)
+            case RecordSkipped() as payload:
+                place = (payload.topic, payload.partition, payload.offset)
+                self.skipped[place] = Recorded(offset, decision, payload)
+            case SchemaRefused() as payload:
+                self.refused[payload.schema_id] = Recorded(offset, decision, payload)
 
 
 def _why_void(picture: Picture, decision: Decision) -> str | None:
@@ -136,8 +209,12 @@ def _why_void_skip(picture: Picture, payload: RecordSkipped) -> str | None:
     place = (payload.topic, payload.partition, payload.offset)
     if place in picture.skipped:
         return f"{payload.subject} was skipped at catalog offset {picture.skipped[place].offset} already"
-    topics = {other.payload.topic for versions in picture.views.values() for other in versions.values()}
-    return None if payload.topic in topics else f"no view has the topic {payload.topic}"
+    known = any(
+        other.payload.topic == payload.topic
+        for versions in picture.views.values()
+        for other in versions.values()
+    )
+    return None if known else f"no view has the topic {payload.topic}"
 
 
 def _why_void_refusal(picture: Picture, payload: SchemaRefused) -> str | None:
@@ -174,12 +251,13 @@ def _why_void_version(picture: Picture, payload: ViewVersionRegistered) -> str |
     newest = picture.newest(payload.view, payload.version.major)
     if newest is not None and _order(newest.version) > _order(payload.version):
         return f"{reference} is lower than {newest.version}, which is registered; versions only go up"
-    for versions in picture.views.values():
+    taken = payload.schema_id in picture.known_since
+    for versions in picture.views.values() if taken else ():
         for other in versions.values():
             if other.payload.schema_id == payload.schema_id:
-                taken = f"{other.payload.view}@{other.payload.version}"
+                owner = f"{other.payload.view}@{other.payload.version}"
                 return (
-                    f"schema id {payload.schema_id} is that of {taken} (was the registry emptied? restore it)"
+                    f"schema id {payload.schema_id} is that of {owner} (was the registry emptied? restore it)"
                 )
     return None
 
@@ -206,36 +284,6 @@ def _is_json_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _enact(picture: Picture, offset: int, decision: Decision) -> Picture:
-    changed = {**picture.changed_at, decision.payload.subject: offset}
-    picture = replace(picture, next_offset=offset + 1, changed_at=MappingProxyType(changed))
-    match decision.payload:
-        case ViewVersionRegistered() as payload:
-            key = Version(payload.version.major, payload.version.minor)
-            versions = {**picture.views.get(payload.view, {}), key: Recorded(offset, decision, payload)}
-            ordered = MappingProxyType(dict(sorted(versions.items(), key=lambda item: _order(item[0]))))
-            known = MappingProxyType({payload.schema_id: offset, **picture.known_since})
-            views = MappingProxyType({**picture.views, payload.view: ordered})
-            return replace(picture, views=views, known_since=known)
-        case BundleReleased() as payload:
-            releases = (*picture.releases.get(payload.bundle, ()), Recorded(offset, decision, payload))
-            return replace(picture, releases=MappingProxyType({**picture.releases, payload.bundle: releases}))
-        case SubscriptionDeclared() as payload:
-            declared = {**picture.subscriptions, payload.consumer: Recorded(offset, decision, payload)}
-            return replace(picture, subscriptions=MappingProxyType(declared))
-        case RecordSkipped() as payload:
-            place = (payload.topic, payload.partition, payload.offset)
-            skipped = {**picture.skipped, place: Recorded(offset, decision, payload)}
-            return replace(picture, skipped=MappingProxyType(skipped))
-        case SchemaRefused() as payload:
-            refused = {**picture.refused, payload.schema_id: Recorded(offset, decision, payload)}
-            return replace(picture, refused=MappingProxyType(refused))
-
-
-def _voided(picture: Picture, offset: int, reason: str, decision: Decision | None) -> Picture:
-    return replace(picture, next_offset=offset + 1, void=(*picture.void, Void(offset, reason, decision)))
 
 
 def _order(version: Version) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from syncline.contracts.compatibility.comparison import Change, Comparison, Leve
 from syncline.contracts.model import Contract
 
 _STYLES = {Level.MAJOR: "red", Level.MINOR: "yellow"}
-_WORDS = {Level.METADATA: "metadata", Level.NONE: "no change"}
 
 
 def diff_document(old: Contract, new: Contract, compared: Comparison) -> dict[str, Any]:
@@ -17,18 +16,20 @@ def diff_document(old: Contract, new: Contract, compared: Comparison) -> dict[st
     return {
         "old": old.reference,
         "new": new.reference,
-        "level": level_word(compared.level),
+        "level": compared.level.name,
         "same_wire": compared.same_wire,
-        "changes": [
-            {
-                "what": change.what,
-                "is_feature": change.is_feature,
-                "level": level_word(change.level),
-                "rule": change.rule,
-                "reason": change.reason,
-            }
-            for change in compared.changes
-        ],
+        "changes": [change_document(change) for change in compared.changes],
+    }
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """One difference as JSON data."""
+    return {
+        "what": change.what,
+        "is_feature": change.is_feature,
+        "level": change.level.name,
+        "rule": change.rule,
+        "reason": change.reason,
     }
 
 
@@ -39,7 +40,7 @@ def show_diff(old: Contract, new: Contract, compared: Comparison, output: Output
         output.line("  No differences.", style="green")
         return
     for change in compared.changes:
-        output.line(f"  {change.sign} {change_line(change)}", style=_STYLES.get(change.level, ""))
+        output.line(f"  {change.sign} {change}", style=_STYLES.get(change.level, ""))
     output.line()
     asked = compared.level
     said = {
@@ -47,13 +48,3 @@ def show_diff(old: Contract, new: Contract, compared: Comparison, output: Output
         Level.MINOR: "a new MINOR",
     }.get(asked, "no new version")
     output.line(f"{counted(len(compared.changes), 'difference')}: {said} is asked for.")
-
-
-def change_line(change: Change) -> str:
-    """`delay: unit min became s: … (MAJOR)`."""
-    return f"{change.what}: {change.reason} ({level_word(change.level)})"
-
-
-def level_word(level: Level) -> str:
-    """MAJOR, MINOR, metadata or no change."""
-    return _WORDS.get(level, level.name)

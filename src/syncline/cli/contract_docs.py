@@ -6,13 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.cli.contract_lookup import as_view, nearest_view, read_catalog, read_if_there
 from syncline.cli.output import counted
+from syncline.clock import from_us
 from syncline.contracts.compatibility.compare import compare
 from syncline.contracts.forms.page import MARK, contract_page, index_page
 from syncline.contracts.forms.page_model import Consumer, Step, Use, View
@@ -103,9 +103,7 @@ class _Gathering:
                 )
             else:
                 decision = recorded.decision
-                when = datetime.fromtimestamp(decision.recorded_at_us / 1e6, tz=UTC).strftime(
-                    "%Y-%m-%d %H:%M UTC"
-                )
+                when = from_us(decision.recorded_at_us).strftime("%Y-%m-%d %H:%M UTC")
                 steps.append(Step(str(version), compared, when, decision.actor, decision.reason))
             before = contract
         return steps

@@ -64,4 +64,4 @@ def _write(out: Path, text: str, *, force: bool) -> None:
             f"nothing was written, as {out} exists; name another file, or say --force"
         ) from None
     except OSError as error:
-        raise SettingsError(f"nothing was written: {error.filename or out}: {error.strerror}") from None
+        raise SettingsError(f"nothing was written to {out}: {error.strerror}; name another place") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.contracts.model import Contract
-from syncline.contracts.odcs.located import nearest
+from syncline.contracts.nearest import nearest
 from syncline.definitions.folder import CONTRACTS, read_contract, read_folder
 from syncline.definitions.model import Definitions
 from syncline.definitions.views import Views

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 
 from syncline.cli.options import output_option
 from syncline.cli.output import Output
+from syncline.contracts.plain import plain_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +112,7 @@ def _rows(row: ModelInput) -> list[list[str]]:
 
 def _shown(value: object) -> str:
     """A value in a table: whole, but for the middle of a long list."""
-    plain = _plain(value)
+    plain = plain_value(value)
     if isinstance(plain, list) and len(plain) > _LONGEST_LIST:
         first, last = (json.dumps(part, ensure_ascii=False)[1:-1] for part in (plain[:3], plain[-1:]))
         return f"[{first}, ..., {last}] ({len(plain):,} items)"
@@ -122,29 +121,16 @@ def _shown(value: object) -> str:
     return "null" if plain is None else str(plain)
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401  whatever JSON has
-    """The value as JSON has it: days and moments as ISO text, and what is no number as text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, date):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return value
-
-
 def _document(row: ModelInput) -> dict[str, Any]:
     ages, times, by_feature = row.ages, row.event_times, row.sources_by_feature
     features = {}
     for name, value in row.values.items():
         source, age, when = by_feature[name], ages[name], times[name]
         features[name] = {
-            "value": _plain(value),
+            "value": plain_value(value),
             "status": str(row.statuses[name]),
             "age_s": None if age is None else age.total_seconds(),
-            "event_time": None if when is None else when.isoformat(),
+            "event_time": plain_value(when),
             "view": source.view,
             "written_as": source.reference,
             "schema_id": source.schema_id,

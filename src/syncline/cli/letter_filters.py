@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -19,8 +18,10 @@ class Moment(click.ParamType[int]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The milliseconds since 1970."""
-        from syncline.clock import SystemClock, to_us
+        from syncline.clock import SystemClock
         from syncline.contracts.durations import parse_duration
+        from syncline.contracts.model import FeatureType
+        from syncline.contracts.moments import parse_moment
 
         text = str(value).strip()
         try:
@@ -28,8 +29,8 @@ class Moment(click.ParamType[int]):
         except ValueError:
             pass
         try:
-            return to_us(datetime.fromisoformat(text)) // 1_000
-        except (ValueError, OverflowError):
+            return parse_moment(text, FeatureType.TIMESTAMP) // 1_000
+        except ValueError:
             self.fail(
                 f"{text[:40]!r} is neither a time with its zone, as 2026-11-23T03:00:00Z, nor how long ago, as `2 h`",
                 param,
@@ -81,6 +82,8 @@ def letter_filters(command: F) -> F:
     ) -> object:
         from syncline.inspection.dead_letters import Wanted
 
+        if since is not None and until is not None and since > until:
+            raise click.UsageError("--since is after --until: exchange them")
         names = frozenset(ids) if ids else None
         return command(*args, wanted=Wanted(rule, feature, view_version, since, until, names), **kwargs)
 

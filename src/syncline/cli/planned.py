@@ -7,6 +7,7 @@ from typing import Any
 
 from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog_client import CatalogClient
+from syncline.cli.contract_diff import change_document
 from syncline.cli.output import Output, counted
 from syncline.contracts.compatibility.comparison import Change, Level
 from syncline.definitions.actions import Plan, RegisterView, ViewChange
@@ -65,14 +66,7 @@ def plan_document(planned: Plan) -> dict[str, Any]:
                 "before": action.before,
                 "level": action.level.name,
                 "changes": [
-                    {
-                        "what": change.what,
-                        "is_feature": change.is_feature,
-                        "level": change.level.name,
-                        "rule": change.rule,
-                        "reason": change.reason,
-                        "accepted": _is_accepted(action, change),
-                    }
+                    {**change_document(change), "accepted": _is_accepted(action, change)}
                     for change in action.changes
                 ],
             }
@@ -176,7 +170,7 @@ def _action(output: Output, sign: str, text: str) -> None:
 
 
 def _change(output: Output, view: RegisterView, change: Change) -> None:
-    level = "MAJOR, accepted as MINOR" if _is_accepted(view, change) else change.level.name
+    level = "MAJOR, accepted as MINOR" if _is_accepted(view, change) else change.level.words
     style = {"+": "green", "-": "red"}.get(change.sign, "yellow")
     output.line(f"      {change.sign} {change.what}: {change.reason} ({level})", style=style)
 

@@ -136,7 +136,7 @@ class _Tally:
     limit: int
     by_name: bool
     letters: list[dict[str, Any]] = field(default_factory=list)
-    groups: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    groups: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     """Of those met, where letters were asked for by name."""
     count_all: int = 0
@@ -155,7 +155,7 @@ class _Tally:
                 self.names.add(each.found.name)
             rule = "" if fault is None else fault.rule
             group = self.groups.setdefault(
-                (topic, rule),
+                (topic, rule, _outcome(each)),
                 {
                     "topic": topic,
                     "outcome": _outcome(each),
@@ -211,13 +211,14 @@ class _Tally:
         )
         if self.count_all > len(self.letters):
             output.say(f"{self.count_all - len(self.letters)} more are not named; --limit names more")
-        for group in self.groups.values():
-            if group["remedy"]:
-                output.say(f"{group['rule']} ({group['count']}): {group['remedy']}")
+        for remedy, rules in self._remedies().items():
+            output.say(f"{', '.join(rules)}: {remedy}")
         if dry_run:
-            output.line(
-                f"Nothing was published. {counted(self.applied, 'letter')} would be applied: --yes publishes them."
-            )
+            what = f"{counted(self.applied, 'letter')} would be applied: --yes publishes them."
+            output.line("Nothing was published. " + (what if self.applied else "No letter would be applied."))
+            return
+        if not self.applied:
+            output.line("Nothing was published: no letter would be applied.")
             return
         output.line(f"Published {counted(self.sent, 'letter')}, each acknowledged.", style="green")
         for topic, name, reason in self.failed:
@@ -227,6 +228,17 @@ class _Tally:
                 f"{self.failed_count} were not acknowledged and may or may not be in the log: run it again, which "
                 "harms nothing"
             )
+
+    def _remedies(self) -> dict[str, list[str]]:
+        """What to do, each once, and the rules with their counts for which it is done."""
+        counts: dict[str, dict[str, int]] = {}
+        for group in self.groups.values():
+            if group["remedy"]:
+                rules = counts.setdefault(group["remedy"], {})
+                rules[group["rule"]] = rules.get(group["rule"], 0) + group["count"]
+        return {
+            remedy: [f"{rule} ({count})" for rule, count in rules.items()] for remedy, rules in counts.items()
+        }
 
 
 def _outcome(prospect: Prospect) -> str:

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from syncline.cli.output import Output, counted
-from syncline.clock import from_us
+from syncline.contracts.model import FeatureType
+from syncline.contracts.moments import format_moment
 from syncline.inspection.violations import RuleSummary, Violations
 
 
@@ -63,10 +64,13 @@ def show_violations(violations: Violations, output: Output, *, looked_from_us: i
                 _moment(rule.newest_window_us[1]),
                 _counted_by(rule),
             ]
-            for rule in violations.rules
+            for rule in violations.rules[:_RULES_MAX]
         ],
         right=["rows", "share"],
     )
+    left_out = len(violations.rules) - _RULES_MAX
+    if left_out > 0:
+        output.line(f"{left_out:,} more with fewer rows are not shown; --output json has all.")
 
 
 def _judged(violations: Violations) -> str:
@@ -91,12 +95,10 @@ def _percent(share: float) -> str:
 
 
 def _moment(us: int) -> str:
-    try:
-        return from_us(us).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        # Anyone can write to the topic.
-        return f"{us} us"
+    """To the second; anyone can write to the topic, so it may be no time of any calendar."""
+    return format_moment(us - us % 1_000_000, FeatureType.TIMESTAMP)
 
 
 _NAMES_MAX = 3
+_RULES_MAX = 20
 _SHOWN_SHARE_MIN = 0.0001

@@ -32,20 +32,34 @@ def parse_moment(text: str, kind: FeatureType) -> int:
     return _day(text) if kind is FeatureType.DATE else _moment(text)
 
 
+def day_number(when: date) -> int:
+    """The days since 1970-01-01 of a date."""
+    return when.toordinal() - _EPOCH_DAY
+
+
+def date_of(day: int) -> date:
+    """The date that lies this many days after 1970-01-01.
+
+    Raises:
+        ValueError: it lies outside the years 1 to 9999.
+    """
+    return date.fromordinal(day + _EPOCH_DAY)
+
+
 def format_moment(value: int, kind: FeatureType) -> str:
     """The ISO 8601 text of a day or moment; the number itself where it lies outside the years 1 to 9999."""
     lowest, highest = DAYS if kind is FeatureType.DATE else EVENT_TIMES
     if not lowest <= value <= highest:
         return str(value)
     if kind is FeatureType.DATE:
-        return date.fromordinal(value + _EPOCH_DAY).isoformat()
+        return date_of(value).isoformat()
     return (_EPOCH + value * _US).replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
 
 
 def _day(text: str) -> int:
     try:
         if _DAY.fullmatch(text):
-            return date.fromisoformat(text).toordinal() - _EPOCH_DAY
+            return day_number(date.fromisoformat(text))
     except ValueError:
         pass
     raise ValueError(f"{text[:_SHOWN]!r} is no date: write one such as 2027-03-01")

@@ -1,4 +1,4 @@
-"""Rows as JSON can hold them: days and moments as ISO text, and what JSON has no form for as text."""
+"""Values and rows as JSON can hold them: days and moments as ISO text, and what JSON has no form for as text."""
 
 from __future__ import annotations
 
@@ -17,6 +17,19 @@ _DEEPEST = 8
 """Values nested deeper than this are kept as text; no contract has them, and some contain themselves."""
 
 
+def plain_value(value: object, kind: FeatureType | None = None) -> Any:  # noqa: ANN401  JSON's own values
+    """The value as JSON has it, whatever it is: NaN, which JSON cannot write, is text. Never raises.
+
+    Args:
+        value: canonical or as readers hand it out, or any other.
+        kind: the type of a scalar, or of what is inside a list, map or vector; it tells a day from a number.
+    """
+    try:
+        return _plain(value, kind, _DEEPEST)
+    except Exception:  # noqa: BLE001  any object may stand in a row, and looking into it may raise anything
+        return _text(value)
+
+
 def plain_row(row: Mapping[Any, Any], kinds: Mapping[str, FeatureType]) -> dict[str, Any]:
     """The row with JSON's own values only, whatever it holds. Never raises.
 
@@ -24,7 +37,7 @@ def plain_row(row: Mapping[Any, Any], kinds: Mapping[str, FeatureType]) -> dict[
         row: canonical values, and any others.
         kinds: name → the type of a scalar, or of what is inside a list, map or vector; it tells a day from a number.
     """
-    return {_text(name): _plain(value, kinds.get(name), _DEEPEST) for name, value in row.items()}
+    return {_text(name): plain_value(value, kinds.get(name)) for name, value in row.items()}
 
 
 def _plain(value: Any, kind: FeatureType | None, depth: int) -> Any:  # noqa: ANN401  a row may hold anything
@@ -54,7 +67,7 @@ def _whole(value: int, kind: FeatureType | None) -> int | str:
 def _text(value: object) -> str:
     try:
         if isinstance(value, date):
-            return value.isoformat()
+            return value.isoformat().replace("+00:00", "Z")
         return str(value)
     except Exception:  # noqa: BLE001  any object may stand in a row, and its text may raise anything
         return f"a {type(value).__name__} that has no text"

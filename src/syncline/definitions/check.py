@@ -12,7 +12,7 @@ from syncline.catalog.references import ViewReference
 from syncline.catalog.risks import slowest_promise
 from syncline.contracts.durations import format_duration
 from syncline.contracts.model import Contract, FeatureType, Version
-from syncline.contracts.odcs.located import nearest
+from syncline.contracts.nearest import nearest
 from syncline.definitions.model import Bundle, Definitions, Subscription, ViewUse
 from syncline.definitions.views import Views
 from syncline.errors import Problem

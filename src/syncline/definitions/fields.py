@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from syncline.contracts.odcs.located import Findings, Path, nearest
+from syncline.contracts.nearest import nearest
+from syncline.contracts.odcs.located import Findings, Path
 
 API_VERSION = "syncline/v1"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -10,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from syncline.contracts.model import Contract
+from syncline.contracts.nearest import close_to, nearest
 from syncline.contracts.odcs.document import parse_contract
-from syncline.contracts.odcs.located import Findings, load_yaml, load_yaml_documents, nearest
+from syncline.contracts.odcs.located import Findings, load_yaml, load_yaml_documents
 from syncline.definitions.bundles import parse_bundle
 from syncline.definitions.check import check
 from syncline.definitions.fields import API_VERSION
@@ -225,10 +225,10 @@ def _look_for_misnamed(root: Path, problems: list[Problem]) -> None:
         )
         return
     for entry in entries:
-        close = difflib.get_close_matches(entry.lower(), FOLDERS, n=1, cutoff=0.8)
-        if entry not in FOLDERS and close and (root / entry).is_dir():
+        close = close_to(entry.lower(), FOLDERS, cutoff=0.8)
+        if entry not in FOLDERS and close is not None and (root / entry).is_dir():
             problems.append(
-                _problem(entry, "folder-name", "this folder would not be read", f"Rename it to {close[0]}")
+                _problem(entry, "folder-name", "this folder would not be read", f"Rename it to {close}")
             )
 
 

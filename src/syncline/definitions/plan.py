@@ -131,7 +131,7 @@ class _Planning:
             ),
             subscriptions=tuple(declarations),
             unchanged=tuple(unchanged),
-            notes=(*self.plan.notes, *checked.notes, *self._notes(resolved)),
+            notes=(*self.plan.notes, *views.notes, *checked.notes, *self._notes(resolved)),
             risks=tuple(risks),
             premises=premises(self._picture, views.actions, planned, declarations),
         )

@@ -24,6 +24,7 @@ class Registrations:
     minors: list[Step] = field(default_factory=list)
     """The new MINORs, refused ones too: what they would do to subscriptions is said all at once."""
     unchanged: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -108,6 +109,12 @@ class Registering:
             )
         else:
             self.found.unchanged.append(f"view {contract.reference}")
+        newest = self._picture.newest(contract.view, contract.version.major)
+        if newest is not None and newest.version.minor > contract.version.minor:
+            self.found.notes.append(
+                f"{contract.view}@{newest.version} is registered, and {file.place.located.file} still says "
+                f"{contract.version}: is this folder older than what was applied last?"
+            )
 
     def _new_minor(self, file: ContractFile, before: Contract, refusals: Sequence[str]) -> None:
         contract = file.contract

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from syncline.catalog.events import PolicyKind
 from syncline.contracts.durations import parse_duration
-from syncline.contracts.odcs.located import Findings, Located, nearest
+from syncline.contracts.nearest import nearest
+from syncline.contracts.odcs.located import Findings, Located
 from syncline.definitions.fields import CONSUMER, CONSUMER_RULE, NAME, NAME_RULE, Fields
 from syncline.definitions.model import Place, Subscription
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncline.contracts.model import FeatureType
+from syncline.contracts.nearest import nearest
 from syncline.contracts.odcs.document import EVENT_TIME
-from syncline.contracts.odcs.located import nearest
 from syncline.inference.document_text import Proposal, document_text, names
 from syncline.inference.files import Source, refused
 from syncline.inference.keys import Sample, find_cadence, propose_key, shared_rows

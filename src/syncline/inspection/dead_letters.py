@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from syncline.catalog.fold import Picture
 from syncline.catalog.references import parse_reference
 from syncline.contracts.codec.decode_row import RowDecoder
 from syncline.contracts.codec.fields import wire_fields
-from syncline.contracts.odcs.located import nearest
+from syncline.contracts.nearest import nearest
 from syncline.contracts.plain import plain_row
 from syncline.errors import UnknownBundle, WireError
 from syncline.inspection.reading import read_to_end
 from syncline.ports.log import Log
 from syncline.wire.dead_letters import DeadLetter
 from syncline.wire.framing import unframe
+from syncline.wire.headers import last
 from syncline.wire.topics import dead_letters
 
 GROUPS_MAX = 1_000
@@ -218,9 +220,14 @@ def survey(letters: Iterable[FoundLetter], *, limit: int) -> Survey:
 
 
 def decoded(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
-    """`fields` of the value where the catalog knows its schema and the bytes fit it; else `not_decoded`: why."""
+    """`fields` of the value where the catalog knows its schema and the bytes fit it; else `not_decoded`: why.
+
+    A publisher's row that had no Avro form stands in its letter as JSON. Redacted features are not shown.
+    """
     if letter.value is None:
         return {"fields": {}, "not_decoded": "a delete has no value"}
+    if last(letter.headers, "content-type") == b"application/json":
+        return _decoded_json(picture, letter)
     try:
         schema_id, payload = unframe(letter.value)
     except WireError:
@@ -231,10 +238,34 @@ def decoded(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
                 schema = recorded.payload.avro_schema
                 try:
                     kinds = {field.name: field.item or field.type for field in wire_fields(schema)}
-                    return {"fields": plain_row(RowDecoder(schema)(payload), kinds)}
+                    fields = plain_row(RowDecoder(schema)(payload), kinds)
+                    return {"fields": _without(fields, _redacted(schema))}
                 except WireError as error:
                     return {"not_decoded": str(error)}
     return {"not_decoded": f"the catalog has no schema {schema_id}"}
+
+
+def _decoded_json(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
+    try:
+        fields = json.loads(letter.value or b"")
+    except (ValueError, RecursionError) as error:
+        return {"not_decoded": f"the value is no JSON: {error}"}
+    if not isinstance(fields, dict):
+        return {"not_decoded": "the value is no JSON object"}
+    view = letter.reason.view_version.partition("@")[0]
+    versions = picture.views.get(view, {}).values()
+    # Under whichever version it was redacted, it stays so.
+    names = {name for recorded in versions for name in _redacted(recorded.payload.avro_schema)}
+    return {"fields": _without(fields, names)}
+
+
+def _redacted(avro_schema: str) -> set[str]:
+    fields = json.loads(avro_schema).get("fields", [])
+    return {field["name"] for field in fields if isinstance(field, dict) and field.get("syncline.redact")}
+
+
+def _without(fields: dict[str, Any], redacted: set[str]) -> dict[str, Any]:
+    return {name: "a redacted value" if name in redacted else value for name, value in fields.items()}
 
 
 def _digest(found: FoundLetter) -> int:

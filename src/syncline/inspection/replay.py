@@ -41,7 +41,11 @@ class Fault:
     @property
     def remedy(self) -> str:
         """What to do instead of publishing it again."""
-        return _REMEDIES.get(self.rule, _BY_WIDENING)
+        if self.rule == "unknown" and not self.holds:
+            return _NO_SUCH_FEATURE
+        if self.rule in _WIDENS:
+            return _BY_WIDENING
+        return _REMEDIES.get(self.rule, _RIGHT_VALUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +200,20 @@ def _schema_id(value: bytes | None) -> int | None:
 
 _PUBLISH_ANEW = "these bytes can never be applied: let the job publish the update anew"
 _BY_WIDENING = (
-    "register a version that allows it (`syncline apply`) and replay with `--as VERSION`, or let the job publish a "
-    "right value"
+    "register a MINOR that allows it (`syncline apply --allow-widening --reason …`) and replay with `--as VERSION`, "
+    "or let the job publish a right value"
+)
+_RIGHT_VALUE = "no MINOR can allow it: let the job publish a right value"
+_NO_SUCH_FEATURE = (
+    "register a MINOR that has the feature (`syncline apply`) and replay with `--as VERSION`, or let the job publish "
+    "the row under its right name"
+)
+_OF_VALUES = (
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("enum", "minLength", "maxLength", "pattern"),
+)
+_WIDENS = frozenset(
+    (*_OF_VALUES, "minItems", "maxItems", *(f"item{rule[0].upper()}{rule[1:]}" for rule in _OF_VALUES))
 )
 _REMEDIES = {
     "unknown": "register its contract with `syncline apply`, then replay it",

@@ -36,10 +36,10 @@ class Resending:
         self.writer.flush(self.timeout_s)
         for number, name in enumerate(waiting):
             outcome = outcomes.get(number)
-            if outcome is not None and outcome.kind is OutcomeKind.ACKNOWLEDGED:
+            reason = "no answer" if outcome is None else outcome.trouble
+            if reason is None:
                 self.sent += 1
                 continue
-            reason = "no answer" if outcome is None else outcome.reason or str(outcome.kind)
             self.failed_count += 1
             if len(self.failed) < _NAMED_MAX:
                 self.failed.append((name, reason))

@@ -15,8 +15,8 @@ from syncline.contracts.codec.decode_row import RowDecoder
 from syncline.contracts.codec.encode import Encoder
 from syncline.contracts.model import FeatureType, Version
 from syncline.contracts.moments import parse_moment
+from syncline.contracts.nearest import nearest
 from syncline.contracts.odcs.document import contract_from_document
-from syncline.contracts.odcs.located import nearest
 from syncline.errors import ContractViolation, UnknownBundle, WireError
 from syncline.ports.log import Headers
 from syncline.wire.framing import prefix, unframe

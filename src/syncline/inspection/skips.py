@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from syncline.catalog.fold import Picture
-from syncline.contracts.odcs.located import nearest
+from syncline.contracts.nearest import nearest
 from syncline.errors import CatalogError, LogError, TopicMissing, UnknownBundle, WireError
 from syncline.inspection.reading import Record, read_to_end
 from syncline.ports.log import Log

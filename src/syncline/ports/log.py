@@ -95,6 +95,11 @@ class Outcome:
     timestamp_ms: int | None = None
     reason: str | None = None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not known to be in the log, however little was said; None where it was acknowledged."""
+        return None if self.kind is OutcomeKind.ACKNOWLEDGED else self.reason or str(self.kind)
+
 
 class LogReader(Protocol):
     """Reads assigned partitions from given offsets. Not safe for use by two threads."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from syncline.clock import to_us
 from syncline.contracts.model import FeatureType
+from syncline.contracts.moments import day_number
 
 if TYPE_CHECKING:
     from syncline.contracts.model import Contract, Feature
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 Convert = Callable[[Any], Any]
 
-_DAY_ZERO = date(1970, 1, 1).toordinal()
 _ITEM_KINDS = frozenset("biufOU")
 """numpy's kinds whose Python values mean what the array means: 64-bit times in nanoseconds become plain numbers."""
 _DAYS = np.dtype("datetime64[D]")
@@ -61,7 +61,10 @@ class Edge:
         for name, convert in self._converters:
             value = row.get(name)
             if value is not None:
-                row[name] = convert(value)
+                try:
+                    row[name] = convert(value)
+                except Exception:  # noqa: BLE001, S112  a value is any object, and may raise anything
+                    continue
 
     def in_the_jobs_words(self, violations: Sequence[Violation]) -> list[Violation]:
         """The violations, those of types saying what a job may hand in rather than what is checked."""
@@ -91,7 +94,7 @@ def converter(feature: Feature) -> Convert | None:
 def _day(value: Any) -> Any:  # noqa: ANN401  whatever a job hands in
     # A datetime is a date for Python, but it says a moment: on which day it lies depends on a zone.
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value.toordinal() - _DAY_ZERO
+        return day_number(value)
     return value
 
 

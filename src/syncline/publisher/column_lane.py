@@ -73,8 +73,7 @@ class ColumnLane:
                 if made is None:
                     return None
                 columns[column] = made
-        except (LookupError, TypeError, ValueError, OverflowError, pa.ArrowException):
-            # What is wrong, and in which row, is found row by row.
+        except Exception:  # noqa: BLE001  what is wrong, and in which row, is found row by row
             return None
         return pa.RecordBatch.from_pydict(columns)
 

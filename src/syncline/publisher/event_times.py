@@ -20,7 +20,7 @@ def event_time_us(value: object) -> int:
     if isinstance(value, datetime):
         try:
             return int(to_us(value))
-        except (ValueError, TypeError):
+        except Exception:  # noqa: BLE001  a zone is any object, and may raise anything
             raise ValueError("a time with a time zone, as datetime(..., tzinfo=UTC)") from None
     raise ValueError("an aware datetime, or microseconds since 1970 as a whole number")
 

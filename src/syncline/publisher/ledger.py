@@ -11,6 +11,9 @@ from syncline.errors import NotAcknowledged, Violation
 from syncline.ports.log import Outcome, OutcomeKind
 
 _REASONS_MAX = 5
+_VIOLATIONS_MAX = 1_000
+_OTHER = "(other)"
+"""What stands for every further feature and rule: a job may hand in a new unknown name with each row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class PublisherStats:
     unknown: int
     dead_lettered: int
     violations: Mapping[tuple[str, str, str], int]
-    """(view, feature, rule) → how often a row broke it, published or not."""
+    """(view, feature, rule) → how often a row broke it, published or not; `(other)` beyond the first thousand."""
     unreported: str = ""
     """Why the last counts of violations did not reach the reports topic; empty when they did."""
 
@@ -80,7 +83,10 @@ class Ledger:
     def note_violations(self, view: str, found: Iterable[Violation]) -> None:
         """Count broken rules."""
         with self._lock:
-            self._violations.update((view, violation.feature, violation.rule) for violation in found)
+            for violation in found:
+                key = (view, violation.feature, violation.rule)
+                known = key in self._violations or len(self._violations) < _VIOLATIONS_MAX
+                self._violations[key if known else (view, _OTHER, _OTHER)] += 1
 
     def note_dead_letters(self, count: int) -> None:
         """Count rows that were dead-lettered."""

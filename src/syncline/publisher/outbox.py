@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from syncline.clock import Clock
 from syncline.errors import LogError, NotAcknowledged, PublishError
-from syncline.ports.log import Headers, LogWriter, Outcome, OutcomeKind
+from syncline.ports.log import Headers, LogWriter
 from syncline.publisher.courier import Courier, PublishedTopic
 from syncline.publisher.delivery import Delivery
 from syncline.publisher.ledger import Ledger
@@ -138,11 +138,9 @@ class Outbox:
         self.ledger.close_account()
 
     def _append_report(self, key: bytes, value: bytes, on_answer: OnAnswer) -> None:
-        def settle(outcome: Outcome) -> None:
-            taken = outcome.kind is OutcomeKind.ACKNOWLEDGED
-            on_answer(None if taken else outcome.reason or str(outcome.kind))
-
-        self._writer.append(self._reports_topic, key=key, value=value, on_outcome=settle)
+        self._writer.append(
+            self._reports_topic, key=key, value=value, on_outcome=lambda outcome: on_answer(outcome.trouble)
+        )
 
     def _say_unreported(self, reason: str) -> None:
         _LOGGER.warning(

@@ -14,11 +14,12 @@ from syncline.catalog.references import ViewReference, parse_reference
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.contracts.codec.avro import as_registered
-from syncline.contracts.model import Version
+from syncline.contracts.model import Contract, Version
+from syncline.contracts.nearest import nearest
 from syncline.contracts.odcs.document import contract_from_document
-from syncline.contracts.odcs.located import nearest
 from syncline.errors import (
     CatalogError,
+    DefinitionError,
     LogUnavailable,
     SynclineError,
     TopicMismatch,
@@ -61,7 +62,8 @@ class Publisher:
 
         Raises:
             TopicMissing: there is no catalog yet, or the view's topic is gone.
-            CatalogError: the catalog has no such view or version; the message names the nearest.
+            CatalogError: the catalog has no such view or version, and the message names the nearest; or its contract
+                is none that this program can use.
             TopicMismatch: the topic has another partition count than its contract says.
             LogUnavailable: no broker answered in time.
             PublisherClosed: closed, or made before a fork.
@@ -74,11 +76,9 @@ class Publisher:
             known = self._views.get((registered.view, registered.version))
             if known is not None:
                 return known
-            contract = contract_from_document(
-                json.loads(registered.contract), file="catalog", prefix=self._settings.prefix
-            )
+            contract = _contract(registered, prefix=self._settings.prefix)
             view = ViewPublisher(
-                as_registered(contract, registered.avro_schema),
+                contract,
                 registered.schema_id,
                 topic=self._attend(registered.topic, contract.partitions, timeout_s),
                 outbox=self._running(),
@@ -187,6 +187,17 @@ def _parsed(reference: str) -> ViewReference:
     if parsed.feature is not None:
         raise CatalogError(f"{reference} names a feature; a view is published whole: write {parsed.view}")
     return parsed
+
+
+def _contract(registered: ViewVersionRegistered, *, prefix: str) -> Contract:
+    try:
+        contract = contract_from_document(json.loads(registered.contract), file="catalog", prefix=prefix)
+        return as_registered(contract, registered.avro_schema)
+    except (DefinitionError, LookupError, TypeError, ValueError) as error:
+        raise CatalogError(
+            f"{registered.view}@{registered.version} stands in the catalog with a contract that this Syncline cannot "
+            f"use: {error}. It was written by another tool, or by a newer Syncline"
+        ) from error
 
 
 def _find(picture: Picture, wanted: ViewReference) -> ViewVersionRegistered:

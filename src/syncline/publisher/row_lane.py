@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 from syncline.contracts.checks.rows import compile_rows
+from syncline.contracts.checks.shown import shown
 from syncline.contracts.codec.encode import Encoder
 from syncline.contracts.model import Contract
 from syncline.errors import Violation, WireError
@@ -22,7 +23,6 @@ BATCH_ROWS = 20_000
 
 _KNOWN_KEYS_MAX = 100_000
 ABSENT = object()
-_LONGEST_SHOWN = 80
 
 
 @dataclass(slots=True)
@@ -168,7 +168,7 @@ class RowLane:
             try:
                 row[self._event_time] = given_time = event_time_us(given_time)
             except ValueError as error:
-                violations.append(Violation(self._event_time, "type", str(error), _shown(given_time)))
+                violations.append(Violation(self._event_time, "type", str(error), shown(given_time)))
         found = self._edge.in_the_jobs_words(self._check(row))
         violations += found
         if not _names(violations, [self._event_time]):
@@ -184,8 +184,8 @@ class RowLane:
             return self.known_keys[self._values_of(row)], None
         except WireError as error:
             limit = f"a key of 1 to {KEY_BYTES_MAX} bytes that does not start with a zero byte ({error})"
-            shown = _shown(self._values_of(row))
-            return None, Violation(", ".join(self._key_names), "key", limit, shown)
+            found = shown(self._values_of(row))
+            return None, Violation(", ".join(self._key_names), "key", limit, found)
 
     def encode_one(self, row: Mapping[str, Any]) -> bytes:
         """The record's value."""
@@ -207,8 +207,3 @@ class RowLane:
 
 def _names(violations: Sequence[Violation], names: Sequence[str]) -> bool:
     return any(violation.feature in names for violation in violations)
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from syncline.clock import from_us
 from syncline.contracts.durations import format_duration
-from syncline.contracts.model import Contract
+from syncline.contracts.model import Contract, FeatureType
+from syncline.contracts.moments import format_moment
 from syncline.errors import Violation
 
 _EARLIEST_US = -(2**63)
@@ -33,13 +33,14 @@ class Window(NamedTuple):
 
     def judge(self, event_time_us: int) -> list[Violation]:
         """Why an event time lies outside; empty when it does not."""
+        if self.earliest_us <= event_time_us <= self.latest_us:
+            return []
         if event_time_us > self.latest_us:
-            limit = f"at most {format_duration(self.contract.max_ahead_us)} ahead of this job's clock"
-            return [Violation(self.contract.event_time, "ahead", limit, _shown(event_time_us))]
-        if event_time_us < self.earliest_us:
-            limit = f"at most {format_duration(self.contract.late_arrival_us or 0)} old by this job's clock"
-            return [Violation(self.contract.event_time, "late", limit, _shown(event_time_us))]
-        return []
+            rule, limit = "ahead", f"at most {format_duration(self.contract.max_ahead_us)} ahead of"
+        else:
+            rule, limit = "late", f"at most {format_duration(self.contract.late_arrival_us or 0)} old by"
+        value = format_moment(event_time_us, FeatureType.TIMESTAMP)
+        return [Violation(self.contract.event_time, rule, f"{limit} this job's clock", value)]
 
 
 def must_raise(violations: Sequence[Violation], *, on_violation: str) -> bool:
@@ -56,10 +57,3 @@ def must_raise(violations: Sequence[Violation], *, on_violation: str) -> bool:
 def is_writable(violations: Sequence[Violation]) -> bool:
     """Whether a row with these violations still has an Avro form."""
     return not any(violation.rule in _UNWRITABLE_RULES for violation in violations)
-
-
-def _shown(event_time_us: int) -> str:
-    try:
-        return from_us(event_time_us).isoformat()
-    except (ValueError, OverflowError, OSError):
-        return str(event_time_us)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from syncline.clock import Clock
+from syncline.contracts.checks.shown import shown
 from syncline.contracts.checks.tally import Action, Tally
 from syncline.contracts.model import Contract
 from syncline.errors import ContractViolation, PublisherBusy, Violation
@@ -155,7 +156,9 @@ class ViewPublisher:
         found = self._deletes.explain(0, {**keys, name: event_time}, window)
         time_us: int = found.row[name]
         if not _YEAR_1000_US <= time_us < _YEAR_10000_US:
-            found.violations.append(Violation(name, "type", "a time in the years 1000 to 9999", str(time_us)))
+            found.violations.append(
+                Violation(name, "type", "a time in the years 1000 to 9999", shown(time_us))
+            )
         self._sort_out(Taken(faulty=[found] if found.violations else []), total=1, now_us=window.now_us)
         delivery = Delivery(self._outbox.ledger, on_outcome)
         if found.violations or found.key is None:
@@ -178,6 +181,8 @@ class ViewPublisher:
         outbox, timeline = self._outbox, self._topic.timeline
         total = sum(len(parcel.keys) for parcel in taken.parcels) + len(taken.faulty)
         self._sort_out(taken, total=total, now_us=now_us)
+        # Before anything is sent: what cannot even be kept must not leave half of the rows published.
+        originals = [self._original(faulty) for faulty in taken.faulty]
         delivery = Delivery(outbox.ledger, on_outcome)
         for parcel in taken.parcels:
             times_us, moved = timeline.separate(parcel.keys, parcel.times_us)
@@ -195,7 +200,7 @@ class ViewPublisher:
                     )
                 )
         if taken.faulty:
-            self._dead_letter(taken.faulty, delivery, [self._original(faulty) for faulty in taken.faulty])
+            self._dead_letter(taken.faulty, delivery, originals)
         return delivery
 
     def _original(self, faulty: Faulty) -> tuple[bytes | None, Headers]:

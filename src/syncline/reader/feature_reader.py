@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving
 from syncline.clock import SystemClock
-from syncline.contracts.odcs.located import nearest
+from syncline.contracts.nearest import nearest
 from syncline.errors import MissingJoinKey, NotReady, ReadError, StaleFeature
 from syncline.reader.model_input import ModelInput
 from syncline.reader.model_inputs import ModelInputs, ResolvedColumn

@@ -5,18 +5,16 @@ Checks and the wire have whole numbers for both.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from syncline.clock import from_us
 from syncline.contracts.model import FeatureType
+from syncline.contracts.moments import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncline.contracts.model import Feature
-
-_DAY_ZERO = date(1970, 1, 1).toordinal()
 
 
 def natural(feature: Feature) -> Callable[[Any], Any] | None:
@@ -36,8 +34,7 @@ def natural(feature: Feature) -> Callable[[Any], Any] | None:
     return lambda value: [item(each) for each in value]
 
 
-def _day(value: int) -> date:
-    return date.fromordinal(value + _DAY_ZERO)
-
-
-_SCALARS: dict[FeatureType, Callable[[Any], Any]] = {FeatureType.DATE: _day, FeatureType.TIMESTAMP: from_us}
+_SCALARS: dict[FeatureType, Callable[[Any], Any]] = {
+    FeatureType.DATE: date_of,
+    FeatureType.TIMESTAMP: from_us,
+}

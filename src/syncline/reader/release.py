@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncline.contracts.odcs.located import nearest
+from syncline.contracts.nearest import nearest
 from syncline.errors import ReadError, UnknownBundle
 from syncline.reader.selection import SelectedView, Selection
 from syncline.reader.view import ServedContract, View

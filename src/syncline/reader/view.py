@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from syncline.contracts.checks.rows import compile_rows
 from syncline.contracts.codec.decode_row import RowDecoder
 from syncline.contracts.odcs.document import contract_from_document
-from syncline.errors import WireError
+from syncline.errors import DefinitionError, ReadError, WireError
 from syncline.reader.entity import EntityKeys
 from syncline.wire.topics import prefix_of
 
@@ -27,7 +27,13 @@ class ServedContract:
     """A contract with its check: what all aliases of one view version share."""
 
     def __init__(self, text: str, *, topic: str) -> None:
-        self.contract: Contract = contract_from_document(json.loads(text), prefix=prefix_of(topic))
+        try:
+            self.contract: Contract = contract_from_document(json.loads(text), prefix=prefix_of(topic))
+        except (DefinitionError, ValueError) as error:
+            raise ReadError(
+                f"the store holds values of {topic} under a contract that this Syncline cannot use: {error}. Their "
+                "agent is newer: bring this reader to its version"
+            ) from error
         self.check: RowCheck = compile_rows(self.contract)
 
 

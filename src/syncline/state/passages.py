@@ -63,8 +63,11 @@ class Passages:
         for schema_id, refusal in self.schemas.items():
             found.update((int(row), refusal) for row in np.flatnonzero(ids == schema_id))
         first, last = int(offsets[0]), int(offsets[-1])
-        for offset, skip in self.records.items():
-            if not first <= offset <= last:
+        # Of many skips and many rows, the fewer are gone through.
+        skips = self.records if len(self.records) <= len(offsets) else offsets.tolist()
+        for offset in skips:
+            skip = self.records.get(offset)
+            if skip is None or not first <= offset <= last:
                 continue
             row = int(np.searchsorted(offsets, offset))
             schema_id = int(ids[row])

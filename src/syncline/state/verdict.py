@@ -114,7 +114,8 @@ def judge(
             Stop(
                 halted[0],
                 marker=False,
-                reason=f"the contract says halt at offset {rows.offsets[halted[0]]}: {halted[1].message}",
+                reason=f"the contract says halt at offset {rows.offsets[halted[0]]}: {halted[1].message}; "
+                "`syncline skip` passes this record",
                 tally=court.tally_of_halt(halted[0]),
             ),
             held.checked,

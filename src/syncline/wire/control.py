@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from syncline.errors import WireError
 from syncline.wire.headers import last
 
-CONTROL_BYTE = 0
 _MARKER = b"\x00syncline.cut."
 _DIGITS_MAX = 19
 _HEARTBEAT = b"\x00syncline.heartbeat."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from syncline.errors import WireError
@@ -57,11 +57,6 @@ def cloud_event(*, event_id: str, source: str, kind: str, time_us: int) -> list[
         (EVENT_TIME, encode_time(time_us)),
         ("content-type", b"application/avro"),
     ]
-
-
-def text_headers(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, bytes]]:
-    """Text pairs as header pairs."""
-    return [(name, value.encode()) for name, value in pairs]
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

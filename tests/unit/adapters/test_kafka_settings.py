@@ -16,9 +16,19 @@ from syncline.adapters.kafka.settings import (
     reader_properties,
     writer_properties,
 )
-from syncline.errors import SettingsError
+from syncline.errors import LogUnavailable, SettingsError
 
 SERVERS = "127.0.0.1:9092"
+
+
+def test_a_cluster_that_does_not_answer_is_named() -> None:
+    """Who is woken at night sees which address did not answer."""
+    log = KafkaLog("127.0.0.1:1")
+
+    with pytest.raises(
+        LogUnavailable, match=r"^asking for the cluster at 127\.0\.0\.1:1: no broker answered"
+    ):
+        log.cluster_id(timeout_s=0.1)
 
 
 @pytest.mark.parametrize(

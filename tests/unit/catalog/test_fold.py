@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncline.catalog import fold as fold_module
 from syncline.catalog.events import (
     BundleReleased,
     BundleView,
@@ -338,6 +339,41 @@ def test_a_skip_and_a_refusal_are_final() -> None:
     assert voids(picture) == [2, 4]
     assert picture.skipped[view().topic, 0, 5].offset == 1
     assert picture.refused[9].offset == 3
+
+
+def test_the_picture_is_copied_once_and_not_per_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A catalog of thousands of skips is read in linear time: an agent's start must not take minutes (P10)."""
+    standing = pictured((view(), 0))
+    records = [(number, record(skipped(offset=number), number)) for number in range(1, 3_000)]
+    frozen = []
+    monkeypatch.setattr(fold_module, "MappingProxyType", lambda mapping: frozen.append(mapping) or mapping)
+
+    picture = fold(standing, records)
+
+    assert len(picture.skipped) == len(records)
+    assert len(frozen) < 20
+
+
+def test_a_picture_never_changes_once_it_is_handed_out() -> None:
+    """Who holds an older picture goes on with it; what comes later is in the next one."""
+    first = pictured((view(), 0), (bundle(), 1), (skipped(), 2), (SchemaRefused(9), 3))
+    before = repr(first)
+
+    later = fold(
+        first,
+        [
+            (4, record(view(minor=1), 4)),
+            (5, record(bundle(2), 5)),
+            (6, record(declared(), 6)),
+            (7, record(skipped(1), 7)),
+            (8, record(SchemaRefused(10), 8)),
+            (9, b"junk"),
+        ],
+    )
+
+    assert repr(first) == before
+    assert (later.next_offset, voids(later)) == (10, [9])
+    assert fold(later, []) is later
 
 
 def test_a_skip_in_a_topic_that_no_view_has_is_void() -> None:

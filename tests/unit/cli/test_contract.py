@@ -146,6 +146,8 @@ def test_equal_contracts_differ_in_nothing(cli: Any, folder: Path) -> None:
     code, out, _ = cli("diff", "weather", "weather@1", "--folder", folder, "--detailed-exitcode")
     assert code == 0
     assert "No differences." in out
+    document = json.loads(cli("diff", "weather", "weather@1", "--folder", folder, "--output", "json")[1])
+    assert (document["level"], document["changes"]) == ("NONE", [])
 
 
 def test_pages_are_written_from_the_folder(cli: Any, folder: Path) -> None:
@@ -294,7 +296,7 @@ def test_a_file_is_overwritten_only_when_asked_to(cli: Any, tmp_path: Path) -> N
         (("{file}", "--view", "Not A View"), "cannot name a view"),
         (("{file}", "--owner", " "), "no team is named"),
         (("{file}", "--key", "airprt"), "Did you mean `airport`?"),
-        (("{file}", "--out", "{folder}/none/there.yaml"), "nothing was written"),
+        (("{file}", "--out", "{folder}/none/there.yaml"), "none/there.yaml: No such file or directory"),
     ],
 )
 def test_bad_input_to_infer_is_one_message(

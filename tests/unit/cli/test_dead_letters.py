@@ -134,6 +134,41 @@ def test_filters_that_mean_nothing_are_a_usage_error(cli: Cli, options: list[str
     assert "syncline dlq list" in err or "RFC 3339" in err or "2026-11-23T03:00:00Z" in err
 
 
+def test_a_period_that_ends_before_it_begins_is_a_usage_error(cli: Cli) -> None:
+    """Nobody is told that there are no dead letters because two options were exchanged."""
+    code, out, err = cli("dlq", "list", TOPIC, "--since", "2 h", "--until", "3 h")
+
+    assert (code, out) == (64, "")
+    assert "exchange them" in err
+
+
+def test_each_remedy_is_said_once_and_is_one_that_helps(cli: Cli) -> None:
+    """Rules that a MINOR can widen stand together; what no MINOR can allow says so, and nothing is offered in vain."""
+    rows = [good(mean=500.0), good(mean=-500.0), good(mean=float("nan"))]
+    cli.cluster.put(DLQ, [letter(VIEW, each, offset=number) for number, each in enumerate(rows)])
+
+    code, out, err = cli("dlq", "replay", "delay")
+
+    assert code == 0
+    assert "Nothing was published. No letter would be applied." in out
+    assert err.count("--allow-widening") == 1
+    assert "finite (1): no MINOR can allow it" in err
+
+    assert "Nothing was published: no letter would be applied." in cli("dlq", "replay", "delay", "--yes")[1]
+
+
+def test_a_name_that_no_version_has_is_told_from_an_unknown_schema(cli: Cli) -> None:
+    """Both break a rule called `unknown`; the remedy for a feature's name is a version that has it."""
+    row = json.dumps({"airport": "EWR", "event_time": NOW_US, "mean": 2.5, "other": 1})
+    original = Record(b"EWR", row.encode(), NOW_MS, (("content-type", b"application/json"),))
+    cli.cluster.put(DLQ, [letter(VIEW, original, offset=-1, partition=-1, rule="unknown")])
+
+    (group,) = cli.json("dlq", "replay", TOPIC, "--as", "1.0")["groups"]
+
+    assert (group["rule"], group["outcome"]) == ("unknown", "still breaks")
+    assert "has the feature" in group["remedy"]
+
+
 def test_without_yes_nothing_is_published(cli: Cli) -> None:
     """A dry run first: it says what would be applied, and what to do about the rest."""
     cli.cluster.put(DLQ, [letter(VIEW, good(), offset=0), letter(VIEW, good(mean=500.0), offset=1)])

@@ -68,6 +68,7 @@ def test_json_has_every_value_whole(store: Path) -> None:
     """The document is strict JSON and leaves nothing out; what is no number is text."""
     document = json.loads(output(store, "--output", "json"), parse_constant=pytest.fail)
 
+    assert {each["event_time"][-1] for each in document["features"].values()} == {"Z"}
     values: dict[str, Any] = {
         name.removeprefix("flight__"): each["value"] for name, each in document["features"].items()
     }

@@ -46,13 +46,13 @@ def test_each_rule_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
     heading, *table = out.splitlines()[1:]
     assert heading == (
-        "Violations since 2023-11-14 22:14:00Z, where publishers judged 1,000 rows, agents of model judged "
+        "Violations since 2023-11-14T22:14:00Z, where publishers judged 1,000 rows, agents of model judged "
         "100,000 rows:"
     )
     assert table == [
         "feature         rule       action        rows   share  last                  counted by",
-        "delay@1.3:mean  maximum    observed        25   2.50%  2023-11-14 22:15:00Z  job",
-        "delay@1.3       cel:order  deadLettered     1  <0.01%  2023-11-14 22:15:00Z  model/a",
+        "delay@1.3:mean  maximum    observed        25   2.50%  2023-11-14T22:15:00Z  job",
+        "delay@1.3       cel:order  deadLettered     1  <0.01%  2023-11-14T22:15:00Z  model/a",
     ]
 
 
@@ -60,7 +60,7 @@ def test_no_violations_are_one_line_that_says_since_when(capsys: pytest.CaptureF
     """Health is said with the rows that it stands on."""
     assert (
         shown(capsys, window(JOB, 5))
-        == "\nNo violations since 2023-11-14 22:14:00Z: publishers judged 5 rows.\n"
+        == "\nNo violations since 2023-11-14T22:14:00Z: publishers judged 5 rows.\n"
     )
 
 
@@ -68,7 +68,7 @@ def test_silence_is_told_from_health(capsys: pytest.CaptureFixture[str]) -> None
     """Where nobody reported anything, nothing is claimed."""
     assert shown(capsys) == "\nNo counts of violations were reported so far.\n"
     assert shown(capsys, looked_from_us=START_US) == (
-        "\nNo counts of violations were reported since 2023-11-14 22:14:00Z.\n"
+        "\nNo counts of violations were reported since 2023-11-14T22:14:00Z.\n"
     )
 
 
@@ -80,7 +80,7 @@ def test_times_and_names_of_others_do_no_harm(capsys: pytest.CaptureFixture[str]
     out = shown(capsys, *jobs)
 
     assert "\x1b" not in out
-    assert f"{2**62} us" in out
+    assert f"{2**62 - 2**62 % 1_000_000}" in out
     assert "job0, job1, job2 and 6 more" in out
 
 
@@ -114,3 +114,15 @@ def test_the_document_has_it_all() -> None:
             }
         ],
     }
+
+
+def test_many_broken_rules_leave_the_fleet_in_sight(capsys: pytest.CaptureFixture[str]) -> None:
+    """The twenty with most rows are shown, and how many are left out is said; JSON has all."""
+    rules = [RuleCount(f"f{number:02}", "maximum", "observed", 100 - number) for number in range(23)]
+
+    out = shown(capsys, window(JOB, 1_000, *rules)).splitlines()
+
+    assert "f00" in out[3]
+    assert "f19" in out[22]
+    assert out[23:] == ["3 more with fewer rows are not shown; --output json has all."]
+    assert len(violations_document(sum_up([window(JOB, 1_000, *rules)]))["rules"]) == 23

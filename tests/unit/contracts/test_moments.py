@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.contracts.limits import DAYS, EVENT_TIMES
 from syncline.contracts.model import FeatureType
-from syncline.contracts.moments import format_moment, parse_moment
+from syncline.contracts.moments import date_of, day_number, format_moment, parse_moment
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,11 @@ def test_numbers_outside_the_years_are_shown_as_they_are() -> None:
     """A number that is no day or moment can still be shown."""
     assert format_moment(DAYS[1] + 1, FeatureType.DATE) == str(DAYS[1] + 1)
     assert format_moment(-(2**63), FeatureType.TIMESTAMP) == str(-(2**63))
+
+
+def test_days_and_dates_are_each_others() -> None:
+    """The first and last day that Python's calendar has, and the epoch, come back as they went."""
+    assert (day_number(date.min), day_number(date(1970, 1, 1)), day_number(date.max)) == (DAYS[0], 0, DAYS[1])
+    assert [date_of(day) for day in (DAYS[0], 0, DAYS[1])] == [date.min, date(1970, 1, 1), date.max]
+    with pytest.raises(ValueError, match="year"):
+        date_of(DAYS[1] + 1)

@@ -246,6 +246,19 @@ def test_a_version_that_goes_back_is_refused(tmp_path, applied, written, message
     assert [(rule, said) for rule, said, _ in problems_of(cluster, tmp_path)] == [("version", message)]
 
 
+def test_a_folder_older_than_the_catalog_is_told_so(cluster, tmp_path):
+    """Whoever plans from a stale checkout reads more than that nothing would change."""
+    cluster.apply(write(tmp_path, {CONTRACT_FILE: changed(CONTRACT, V1, ADDED)}))
+    write(tmp_path, {CONTRACT_FILE: CONTRACT})
+
+    notes = cluster.plan(tmp_path).notes
+
+    assert notes[0] == (
+        f"airport_delay@1.1 is registered, and {CONTRACT_FILE} still says 1.0: is this folder older than "
+        "what was applied last?"
+    )
+
+
 def test_a_bundle_may_stand_on_views_of_the_catalog(cluster, tmp_path):
     """A team needs no copy of another team's contract: the newest version of the MAJOR in the catalog is taken."""
     other = write(tmp_path / "other", {BUNDLE_FILE: changed(BUNDLE, ("flight_inputs", "other_inputs"))})

@@ -64,7 +64,7 @@ def test_what_was_not_converted_is_text():
         distance=np.int64(5),
     )
     assert found == {
-        "built": "2027-01-01T00:00:00+00:00",
+        "built": "2027-01-01T00:00:00Z",
         "seats": "2027-01-01",
         "load": "nan",
         "delays": "[[1.5]]",
@@ -87,6 +87,21 @@ def test_nothing_that_a_row_holds_makes_it_fail():
     assert (found["built"], found["dep_time"]) == ("1000000000", str(2**62))
     assert found["by_cabin"] == {"a Rude that has no text": 1, "None": 2}
     assert json.dumps(found["delays"]).startswith("[[[[[[[[")
+
+
+class Closed(list[float]):
+    """A list that cannot be looked into."""
+
+    def __iter__(self) -> Any:
+        """Refuse to be gone through."""
+        raise RuntimeError("no")
+
+
+def test_what_cannot_be_looked_into_is_text():
+    """A list, or an object that lies about its class, is kept as it shows itself."""
+    liar = type("Liar", (), {"__class__": dict, "__str__": lambda _: "liar"})()
+    found = read(delays=Closed([1.5]), by_cabin=liar, seats=3)
+    assert found == {"delays": "[1.5]", "by_cabin": "liar", "seats": 3}
 
 
 def test_names_are_texts():

@@ -271,3 +271,16 @@ def test_a_batch_that_is_looked_at_twice_is_counted_once(log, publish_with):
     assert publisher.stats().violations["airport_delay", "delay", "maximum"] == 1
     judged, broken, rules = counted(publisher, log)
     assert (judged, broken, rules["delay", "maximum", "raised"]) == (400, 2, 1)
+
+
+def test_names_that_never_come_again_do_not_fill_the_memory(log, publish_with):
+    """A job that makes up a feature name for each row is counted, within bounds (P10)."""
+    publisher = publish_with(on_violation="deadLetter")
+    view = publisher.view("airport_delay@1.0")
+
+    view.publish_many([row(f"A{number}", **{f"made_up_{number}": 1}) for number in range(1_200)])
+
+    violations = publisher.stats().violations
+    assert len(violations) == 1_001
+    assert violations["airport_delay", "(other)", "(other)"] == 200
+    assert sum(violations.values()) == 1_200

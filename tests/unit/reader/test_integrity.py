@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from syncline.adapters.lmdb.store import LmdbStore
 from syncline.adapters.memory.store import MemoryStore
-from syncline.errors import Violation
+from syncline.errors import ReadError, Violation
 from syncline.reader import Status
 from tests.unit.reader.world import SECOND_US, Alias, World, contract, number, plain
 
@@ -227,3 +228,15 @@ def test_a_cell_that_breaks_its_own_newer_contract_is_invalid() -> None:
     assert row.values == {"origin__delay": None, "origin__taxi": 2.0}
     assert row.statuses == {"origin__delay": Status.INVALID, "origin__taxi": Status.PRESENT}
     assert "maximum" in row.reasons["origin__delay"]
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_contract_of_a_newer_agent_is_one_sentence(world: World, *, served: bool) -> None:
+    """P5: a reader serves nothing by a contract that it cannot read, be it the release's or the writer's."""
+    newer = contract("airport_delay", number("delay"), version="1.1.0")
+    unknown = replace(newer, document={**newer.document, "apiVersion": "v9.0.0"})
+    reader = serve(world, unknown, DELAY) if served else serve(world, DELAY, unknown)
+    world.put(newer, "EWR", delay=7.0)
+
+    with pytest.raises(ReadError, match=r"under a contract that this Syncline cannot use.*bring this reader"):
+        reader.get("flight_inputs", KEYS)

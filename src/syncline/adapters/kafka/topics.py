@@ -34,6 +34,7 @@ class KafkaTopics:
 
     def __init__(self, properties: Properties) -> None:
         configuration: dict[str, Any] = {**properties, "logger": logged_lines()}
+        self._servers = properties["bootstrap.servers"]
         try:
             self._admin = AdminClient(configuration)
         except KafkaException as error:
@@ -46,7 +47,7 @@ class KafkaTopics:
             LogUnavailable: no broker answered in time.
         """
         asked = self._admin.describe_cluster(request_timeout=timeout_s)
-        found = self._answer(asked, timeout_s, "asking for the cluster")
+        found = self._answer(asked, timeout_s, f"asking for the cluster at {self._servers}")
         return str(found.cluster_id), len(found.nodes)
 
     def describe(self, name: str, timeout_s: float) -> TopicDescription | None:

@@ -5,16 +5,19 @@ What is refused would cost more than time linear in the row, or would not mean h
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from syncline.contracts.nearest import close_to
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
 LONGEST_EXPRESSION = 2_000
+MOST_PARTS, DEEPEST = 1_000, 32
+"""The library recurses: a rule within these bounds fits a thread of 512 KB, beyond them it would end the process."""
 UNEVALUATED = "it cannot be evaluated"
 FUNCTIONS = frozenset(
     {
@@ -35,7 +38,7 @@ FUNCTIONS = frozenset(
     }
 )
 """What a rule may call, besides CEL's operators and macros."""
-_MACROS = frozenset({"all", "exists", "exists_one"})
+MACROS = frozenset({"all", "exists", "exists_one"})
 _QUADRATIC_MACROS = frozenset({"filter", "map"})
 """They copy what they have so far with each item."""
 _TOKEN = re.compile(
@@ -93,6 +96,8 @@ def compile_rule(expression: str, names: Collection[str]) -> CompiledRule:
 
     if len(expression) > LONGEST_EXPRESSION:
         raise ValueError(f"a rule has at most {LONGEST_EXPRESSION} characters, this one {len(expression)}")
+    tokens = list(tokens_of(expression))
+    _ask_of_size(tokens)
     try:
         program = cel.compile(expression)
         variables, functions = program.variables(), program.functions()
@@ -100,7 +105,6 @@ def compile_rule(expression: str, names: Collection[str]) -> CompiledRule:
         raise
     except BaseException as error:  # noqa: BLE001  a panic in the library is no Exception
         raise ValueError(f"it is no CEL: {_parser_said(error)}") from None
-    tokens = list(_tokens(expression))
     bound = _bound_names(tokens)
     _ask_of_functions(functions)
     shadowed = sorted(bound & set(names))
@@ -117,9 +121,22 @@ def compile_rule(expression: str, names: Collection[str]) -> CompiledRule:
     return CompiledRule(expression, used, "null" in tokens, program)
 
 
+def _ask_of_size(tokens: list[str]) -> None:
+    if len(tokens) > MOST_PARTS:
+        raise ValueError(
+            f"a rule has at most {MOST_PARTS} names, numbers and signs, this one {len(tokens)}: split it"
+        )
+    depth = deepest = 0
+    for part in tokens:
+        depth += (part in ("(", "[", "{")) - (part in (")", "]", "}"))
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST:
+        raise ValueError(f"its brackets are nested {deepest} deep, and at most {DEEPEST} are allowed")
+
+
 def names_sized(expression: str) -> set[str]:
     """The names whose `size` the expression takes, as `size(name)` or `name.size()`."""
-    tokens = list(_tokens(expression))
+    tokens = list(tokens_of(expression))
     found = set()
     for place in range(len(tokens) - 3):
         one, two, three, four = tokens[place : place + 4]
@@ -130,7 +147,7 @@ def names_sized(expression: str) -> set[str]:
     return found
 
 
-def _tokens(expression: str) -> Iterator[str]:
+def tokens_of(expression: str) -> Iterator[str]:
     """Names and signs of the expression; of what is between quotes only that it is there."""
     for found in _TOKEN.finditer(expression):
         if found.lastgroup != "comment":
@@ -152,7 +169,7 @@ def _bound_names(tokens: list[str]) -> set[str]:
             depth -= 1
             if depth < inside_until:
                 inside_until = 0
-        elif part in _MACROS | _QUADRATIC_MACROS and _is_method(tokens, place):
+        elif part in MACROS | _QUADRATIC_MACROS and _is_method(tokens, place):
             if part in _QUADRATIC_MACROS:
                 raise ValueError(f"`{part}` takes time quadratic in the list: use `all` or `exists`")
             if inside_until:
@@ -182,8 +199,8 @@ def _ask_of_functions(functions: Collection[str]) -> None:
 
 
 def _nearest(name: str, names: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f": did you mean `{near[0]}`?" if near else ""
+    near = close_to(name, names)
+    return "" if near is None else f": did you mean `{near}`?"
 
 
 def _first_line(error: BaseException) -> str:

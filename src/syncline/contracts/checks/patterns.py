@@ -20,6 +20,7 @@ _BY_UNICODE_EDITION = {
     r"\P": r"`\P` depends on the edition of Unicode: list the characters, as `[^0-9]`",
     r"\C": r"`\C` matches a byte, which may be half a character: use `.`",
 }
+_NOT_IN_RE2 = ("invalid perl operator", "invalid escape sequence")
 _IGNORING_CASE = "`(?i)` depends on the edition of Unicode: write both cases, as `[Aa]`"
 
 
@@ -63,8 +64,11 @@ def compile_pattern(text: str) -> Pattern:
             "a pattern is of whole Unicode characters, this one has half a surrogate pair"
         ) from None
     except re2.error as error:
+        said = _said(error)
+        if not said.startswith(_NOT_IN_RE2):
+            raise ValueError(f"RE2 does not compile it: {said}") from None
         raise ValueError(
-            f"RE2 does not compile it ({_said(error)}): it has no back-references and no look-around, so that it "
+            f"RE2 does not compile it ({said}): it has no back-references and no look-around, so that it "
             "judges every text in linear time"
         ) from None
 

@@ -10,6 +10,7 @@ from syncline.contracts.checks.explain import ABSENT, REDACTED, WRONG, plain_map
 from syncline.contracts.checks.shown import shorten, shown
 from syncline.contracts.limits import as_float32
 from syncline.contracts.model import Feature, FeatureType
+from syncline.contracts.moments import format_moment
 from syncline.errors import Violation
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _US = timedelta(microseconds=1)
+_LONGEST_VALUES = 240
+"""Of all values of a rule together: two moments with their names must stand whole."""
 
 
 class RuleCheck:
@@ -58,7 +61,9 @@ class RuleCheck:
             f"{name}={REDACTED if name in self._redacted else _shown(self._fields[name], value)}"
             for name, value in plain.items()
         )
-        return Violation(self._feature, self._rule.rule, self._rule.expression, shorten(", ".join(parts)))
+        return Violation(
+            self._feature, self._rule.rule, self._rule.expression, shorten(", ".join(parts), _LONGEST_VALUES)
+        )
 
 
 def _plain(field: Feature | JoinKey, value: object) -> Any:  # noqa: ANN401  of the field's type, or WRONG
@@ -111,4 +116,4 @@ def _itself(value: Any) -> Any:  # noqa: ANN401  of the field's type
 def _shown(field: Feature | JoinKey, value: Any) -> str:  # noqa: ANN401  of the field's type
     if value is None:
         return "null"
-    return str(_scalar_converter(field)(value)) if field.type.is_moment else shown(value, 40)
+    return format_moment(value, field.type) if field.type.is_moment else shown(value, 40)

@@ -16,6 +16,11 @@ class Level(IntEnum):
     MINOR = 2
     MAJOR = 3
 
+    @property
+    def words(self) -> str:
+        """As people read it: `MAJOR`, `MINOR`, `metadata` or `no change`; data has the name."""
+        return {Level.NONE: "no change", Level.METADATA: "metadata"}.get(self, self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -51,7 +56,7 @@ class Change:
 
     def __str__(self) -> str:
         """Name it, say what changed, and which number it asks for."""
-        return f"{self.what}: {self.reason} ({self.level.name})"
+        return f"{self.what}: {self.reason} ({self.level.words})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from syncline.contracts.compatibility.comparison import Change, Level
 from syncline.contracts.compatibility.units import factor
 from syncline.contracts.model import FeatureType
 from syncline.contracts.moments import format_moment
+from syncline.contracts.nearest import close_to
 
 if TYPE_CHECKING:
     from syncline.contracts.model import Contract, Feature, Item
@@ -43,18 +43,16 @@ def feature_changes(old: Contract, new: Contract) -> Iterator[Change]:
 def _removed(feature: Feature, added: Sequence[Feature]) -> Change:
     reason = "it was removed: every consumer that reads it would get none"
     names = [other.name for other in added if _likeness(other) == _likeness(feature)]
-    if names:
-        nearest = difflib.get_close_matches(feature.name, names, n=1, cutoff=0.0)[0]
+    nearest = close_to(feature.name, names, cutoff=0)
+    if nearest is not None:
         reason += f" (renamed? `{nearest}` has the same type, unit and limits)"
     return Change(feature.name, Level.MAJOR, "feature-removed", reason, is_feature=True)
 
 
 def _added(feature: Feature, removed: Sequence[Feature]) -> Change:
     names = [other.name for other in removed if _likeness(other) == _likeness(feature)]
-    renamed = ""
-    if names:
-        nearest = difflib.get_close_matches(feature.name, names, n=1, cutoff=0.0)[0]
-        renamed = f" (renamed? it looks like `{nearest}`, which was removed)"
+    nearest = close_to(feature.name, names, cutoff=0)
+    renamed = "" if nearest is None else f" (renamed? it looks like `{nearest}`, which was removed)"
     if feature.has_default:
         reason = f"it was added; what was written before has its default, {_default(feature)}{renamed}"
         return Change(feature.name, Level.MINOR, "feature-added", reason, is_feature=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from syncline.contracts.compatibility.comparison import Level
 from syncline.contracts.durations import format_duration
 from syncline.contracts.forms.limit_words import limit_words, type_words, value_words
 from syncline.contracts.forms.markdown import block, code, paragraphs, prose, table
@@ -117,7 +116,7 @@ def _features(features: Sequence[Feature]) -> str:
             limit_words(feature),
             "no" if feature.required else "yes",
             value_words(feature, feature.default) if feature.has_default else "",
-            prose(feature.description) + (" Redacted in reports." if feature.redact else ""),
+            (prose(feature.description) + (" Redacted in reports." if feature.redact else "")).strip(),
         ]
         for feature in features
     ]
@@ -248,15 +247,7 @@ def _differences(compared: Comparison | None) -> str:
 
 def _change(change: Change) -> str:
     what = code(change.what) if change.is_feature else prose(change.what)
-    return f"**{_LEVELS[change.level]}** {what}: {prose(change.reason)}"
-
-
-_LEVELS: dict[Level, str] = {
-    Level.MAJOR: "MAJOR",
-    Level.MINOR: "MINOR",
-    Level.METADATA: "metadata",
-    Level.NONE: "no change",
-}
+    return f"**{change.level.words}** {what}: {prose(change.reason)}"
 
 
 def _counted(count: int, noun: str) -> str:

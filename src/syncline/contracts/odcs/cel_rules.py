@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from syncline.contracts.odcs.located import Findings, Path
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_OF_ANOTHER_LANGUAGE = re.compile(r"\b(?:and|or|not|is)\b|<>|(?<![<>=!])=(?!=)", re.IGNORECASE)
+"""What SQL and Python write, and CEL does not."""
 _LONGEST = 2_000
 _MOST_RULES = 100
 _BINDING = ("error", "critical", "blocker")
@@ -123,6 +126,12 @@ def _check_entry(entry: Mapping[str, Any], path: Path, findings: Findings) -> No
         )
 
 
+def _remedy(expression: str) -> str:
+    if _OF_ANOTHER_LANGUAGE.search(_QUOTED.sub("", expression)):
+        return "CEL writes `&&`, `||`, `!`, `==` and `== null`"
+    return "Write it in CEL, about join keys and features"
+
+
 def _names_used(
     entry: Mapping[str, Any],
     path: Path,
@@ -144,13 +153,15 @@ def _names_used(
         return None
     # Imported here: only a contract with such a rule needs the engine.
     from syncline.contracts.checks.cel import compile_rule  # noqa: PLC0415  see above
+    from syncline.contracts.checks.rule_cost import ask_of_cost  # noqa: PLC0415  see above
     from syncline.contracts.checks.rule_types import ask_of_types  # noqa: PLC0415  see above
 
     try:
         rule = compile_rule(expression, names)
         if all(name in fields for name in rule.names):
             ask_of_types(rule, fields)
+            ask_of_cost(rule, fields)
     except ValueError as error:
-        findings.add(place, "cel", str(error), "Write it in CEL, about join keys and features")
+        findings.add(place, "cel", str(error), _remedy(expression))
         return None
     return rule.names

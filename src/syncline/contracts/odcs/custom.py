@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from syncline.contracts.odcs.located import nearest
+from syncline.contracts.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

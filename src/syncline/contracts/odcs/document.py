@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncline.contracts.durations import parse_duration
 from syncline.contracts.model import Contract, OnViolation, Version, WhenStale
+from syncline.contracts.nearest import nearest_word
 from syncline.contracts.odcs.custom import DOCUMENT_SETTINGS, custom_properties
 from syncline.contracts.odcs.foreign import is_foreign
-from syncline.contracts.odcs.located import Findings, Located, load_yaml, nearest_word
+from syncline.contracts.odcs.located import Findings, Located, load_yaml
 from syncline.contracts.odcs.properties import ParsedProperties, parse_properties
 from syncline.contracts.odcs.servers import check_servers
 from syncline.contracts.odcs.service_levels import find_contradictions, read_service_levels

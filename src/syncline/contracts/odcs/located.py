@@ -6,7 +6,6 @@ cannot say (NaN, keys that are not text, recursion) is refused, as the catalog k
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import yaml
 from syncline.errors import DefinitionError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 Path = tuple[str | int, ...]
 
@@ -35,6 +34,12 @@ class _CoreLoader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2; only its parser and resolver are used."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  PyYAML declares it so
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: ANN401, N803  PyYAML's own names
+        """Go one bracket deeper. PyYAML's time is quadratic in the depth: far below ours there is nothing to read."""
+        if self.flow_level > 2 * _DEEPEST:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass)
 
 
 _CoreLoader.add_implicit_resolver(_TAG + "null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
@@ -104,22 +109,6 @@ def path_text(path: Path) -> str:
         else:
             text += f".{part}" if text else part
     return text
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The remedy for an unknown name: the nearest known one, or all of them."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean `{close[0]}`?"
-    return f"Known are: {', '.join(names)}" if names else "Remove it"
-
-
-def nearest_word(word: str, words: Iterable[str]) -> str:
-    """The remedy for a word that is none of `words`: the nearest one, and all of them."""
-    allowed = list(words)
-    close = difflib.get_close_matches(word, allowed, n=1, cutoff=0.6)
-    return (f"Did you mean `{close[0]}`? " if close else "") + f"Write one of: {', '.join(allowed)}"
 
 
 def load_yaml(text: str, *, file: str) -> Located:
@@ -205,7 +194,14 @@ def _compose(text: str, file: str) -> Iterator[yaml.Node]:
 def _syntax_remedy(text: str, error: yaml.MarkedYAMLError) -> str:
     if "{{" in text or "{%" in text:
         return "Render the template first: `{{ ... }}` and `{% ... %}` are no YAML"
-    return "Indent with spaces, never with tabs" if "'\\t'" in str(error) else "Correct the syntax here"
+    said = str(error)
+    if "'\\t'" in said:
+        return "Indent with spaces, never with tabs"
+    if "unknown escape character" in said:
+        return "In double quotes `\\` begins an escape: write such a text, as a pattern, in single quotes"
+    if "mapping values are not allowed here" in said:
+        return "Put a text that holds `: ` in quotes, or correct the indentation"
+    return "Correct the syntax here"
 
 
 def _refused(file: str, rule: str, message: str, remedy: str, line: int | None = None) -> DefinitionError:

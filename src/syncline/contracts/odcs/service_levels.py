@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from syncline.contracts.durations import duration_us, format_duration, parse_duration
+from syncline.contracts.model import FeatureType
+from syncline.contracts.moments import date_of, parse_moment
+from syncline.contracts.nearest import close_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from syncline.contracts.odcs.located import Findings, Path
 
@@ -90,9 +92,9 @@ def find_contradictions(
 
 def _check_spelling(name: str, path: Path, findings: Findings) -> None:
     by_lower = {known.lower(): known for known in _READ}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=_CLOSE)
-    if close:
-        remedy = f"Did you mean `{by_lower[close[0]]}`?"
+    close = close_to(name.lower(), by_lower, cutoff=_CLOSE)
+    if close is not None:
+        remedy = f"Did you mean `{by_lower[close]}`?"
         findings.add(
             (*path, "property"), "unknown-sla", f"`{name}` is no service level that is read here", remedy
         )
@@ -113,7 +115,7 @@ def _duration(sla: Mapping[str, Any], path: Path, findings: Findings) -> int | N
 
 def _date(value: object, path: Path, findings: Findings) -> date | None:
     try:
-        return date.fromisoformat(value if isinstance(value, str) else "")
+        return date_of(parse_moment(value if isinstance(value, str) else "", FeatureType.DATE))
     except ValueError:
         findings.add(path, "date", f"{value!r:.40} is no date", "Write a date such as 2027-03-01")
         return None

@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from syncline.contracts.odcs.located import nearest, nearest_word
+from syncline.contracts.nearest import nearest, nearest_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +19,36 @@ if TYPE_CHECKING:
 
 API_VERSION = "v3.2.0"
 _ANY_ITEM = {"logicalType": "string"}
+_IN_OPTIONS = "Write it under `logicalTypeOptions`"
+_ELSEWHERE = {
+    "unit": "Write `customProperties: [{property: unit, value: ...}]`",
+    "default": "Write `customProperties: [{property: syncline.default, value: ...}]`",
+    "nullable": "Write `required: false` where null is allowed, else `required: true`",
+    "type": "Write `logicalType`",
+    **dict.fromkeys(
+        ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern"),
+        _IN_OPTIONS,
+    ),
+    **dict.fromkeys(("minItems", "maxItems", "uniqueItems", "dimensions"), _IN_OPTIONS),
+}
+_FLOATING = "`logicalType: number, physicalType: {}`"
+_MEANT = {
+    "datetime": "`logicalType: timestamp`",
+    "int": "`logicalType: integer, physicalType: int`",
+    "long": "`logicalType: integer`",
+    "bigint": "`logicalType: integer`",
+    "float": _FLOATING.format("float"),
+    "double": _FLOATING.format("double"),
+    "decimal": _FLOATING.format("double"),
+    "str": "`logicalType: string`",
+    "text": "`logicalType: string`",
+    "varchar": "`logicalType: string`",
+    "bool": "`logicalType: boolean`",
+    "list": "`logicalType: array`",
+    "embedding": "`logicalType: vector`",
+    "enum": "`logicalType: string`, with the allowed values under `enum`",
+}
+"""What is meant by the names that other systems give to types."""
 _UNKNOWN_KEY_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -105,9 +135,8 @@ def _add(error: ValidationError, schema: dict[str, Any], findings: Findings) -> 
         known = set(_property_names(error.schema, schema, frozenset()))
         for key in error.instance:
             if key not in known:
-                findings.add(
-                    (*path, str(key)), "unknown-key", f"ODCS has no `{key}` here", nearest(str(key), known)
-                )
+                remedy = _elsewhere(str(key), path) or nearest(str(key), known)
+                findings.add((*path, str(key)), "unknown-key", f"ODCS has no `{key}` here", remedy)
         return
     if error.validator == "required" and isinstance(error.instance, dict):
         names: Any = error.validator_value
@@ -127,19 +156,45 @@ def _sentence(error: ValidationError) -> tuple[str, str]:
     match error.validator:
         case "type":
             kind = wanted if isinstance(wanted, str) else " or ".join(wanted)
-            quoting = kind == "string" and isinstance(error.instance, int | float)
-            return f"{value} is no {kind}", "Put it in quotes" if quoting else f"Write a {kind}"
+            return f"{value} is no {kind}", _type_remedy(error.instance, kind)
         case "enum" | "const":
             allowed = [str(word) for word in (wanted if error.validator == "enum" else [wanted])]
             words = ", ".join(allowed)
             if isinstance(error.instance, str) and error.validator == "enum":
+                meant = _MEANT.get(error.instance.lower()) if "vector" in allowed else None
+                if meant is not None:
+                    return f"{value} is not allowed", f"Write {meant}"
                 return f"{value} is not allowed", nearest_word(error.instance, allowed)
             return f"{value} is not allowed", f"Write one of: {words}"
+        case "oneOf" if tuple(error.absolute_path) == ("team",) and isinstance(error.instance, str):
+            return f"{value} is no team", f"Write `team: {{name: {error.instance[:40]}}}`"
         case _:
             return (
                 f"{value} breaks ODCS's rule `{error.validator}`",
                 f"See {API_VERSION}: {_short(error.message)}",
             )
+
+
+def _elsewhere(key: str, path: Path) -> str | None:
+    """Where what people write beside a property's name stands in a contract; None for any other key."""
+    if len(path) != len(("schema", 0, "properties", 0)):
+        return None
+    return _ELSEWHERE.get(key)
+
+
+def _type_remedy(value: object, kind: str) -> str:
+    if kind == "string" and isinstance(value, int | float):
+        return "Put it in quotes"
+    if kind in ("number", "integer", "boolean") and isinstance(value, str):
+        word = "true or false" if kind == "boolean" else f"{_with_article(kind)}"
+        return f"Write {word}, without quotes"
+    if kind == "object":
+        return "Write `name: value` pairs, as `{value: ...}`"
+    return f"Write {_with_article(kind)}"
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _short(value: object) -> str:

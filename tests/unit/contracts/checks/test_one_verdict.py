@@ -10,6 +10,8 @@ from tests.unit.contracts.checks.planted import FAULTS
 PAIRS = 2_048
 ODD_ROWS = 400
 SLICES = 4
+SHOWS_AT = {"rules see 32-bit fields unrounded in rows": 1_869}
+"""Where a fault that only a rare pair of rule and value shows is looked for first, as a search from 0 takes long."""
 
 
 @pytest.mark.parametrize("part", range(SLICES))
@@ -51,11 +53,12 @@ def test_the_quick_pass_says_what_the_explanation_says() -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_disagreement_is_found(fault: str) -> None:
     """A fault in one of the two forms shows within the seeds that the tests of agreement judge."""
+    first = SHOWS_AT.get(fault, 0)
     with FAULTS[fault]():
         found = any(
             agreement.disagreement(*agreement.pair(seed), lanes=False)
             or (seed < ODD_ROWS and agreement.odd_disagreement(seed))
-            for seed in range(PAIRS)
+            for seed in (*range(first, PAIRS), *range(first))
         )
 
     assert found

@@ -55,6 +55,12 @@ def test_patterns_that_could_explode_or_change_are_refused(pattern: str, sentenc
         compile_pattern(pattern)
 
 
+def test_a_slip_of_the_pen_is_not_blamed_on_the_engine() -> None:
+    """An unclosed bracket is wrong in every engine: the sentence does not speak of look-around."""
+    with pytest.raises(ValueError, match=r"^RE2 does not compile it: missing \]: \[0-9$"):
+        compile_pattern("^N[0-9")
+
+
 def test_a_pattern_that_explodes_elsewhere_is_judged() -> None:
     """Nested repetition over a long text ends: engines that go back would not end in a lifetime."""
     pattern = compile_pattern("^(a+)+$")

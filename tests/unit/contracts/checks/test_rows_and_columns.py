@@ -211,7 +211,25 @@ def test_a_broken_rule_names_its_values() -> None:
 
     assert (violation.feature, violation.rule) == ("", "cel:arrives_after_departure")
     assert violation.limit == "arrived > departed"
-    assert violation.value == "departed=1970-01-01 00:01:00+00:00, arrived=a redacted value"
+    assert violation.value == "departed=1970-01-01T00:01:00Z, arrived=a redacted value"
+
+
+def test_two_moments_of_a_broken_rule_stand_whole() -> None:
+    """Who looks at a dead letter sees both moments to the microsecond, not the beginning of the second."""
+    landed = Feature("last_landing_at_the_gate", FeatureType.TIMESTAMP, required=False)
+    later = Rule("lands", "last_landing_at_the_gate > departed", ("departed", "last_landing_at_the_gate"))
+
+    (violation,) = compile_rows(contract(DEPARTED, landed, rules=(later,)))(
+        {
+            "airport": "EWR",
+            "departed": 1_700_000_000_123_456,
+            "last_landing_at_the_gate": 1_600_000_000_123_456,
+        }
+    )
+
+    assert violation.value == (
+        "departed=2023-11-14T22:13:20.123456Z, last_landing_at_the_gate=2020-09-13T12:26:40.123456Z"
+    )
 
 
 def test_a_rule_about_one_feature_stands_at_it() -> None:

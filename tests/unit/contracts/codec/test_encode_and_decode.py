@@ -39,7 +39,7 @@ D = FeatureType
 ALL_TYPES = wire_cases.every_type()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(wire_cases.contracts_with_rows())
 def test_our_bytes_are_fastavros_bytes(case: tuple[Contract, list[dict[str, Any]]]) -> None:
     """Rows and columns are encoded byte for byte as fastavro encodes them, and come back as they went in."""
@@ -238,7 +238,7 @@ def test_both_lanes_give_one_verdict_on_mutated_payloads(of: Contract, seed: int
     decoded.batch.validate(full=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(wire_cases.contracts_with_rows(), st.integers(0, 2**32), st.sampled_from([0.0, 0.1, 1.0]))
 def test_both_lanes_give_one_verdict_on_any_contract(
     case: tuple[Contract, list[dict[str, Any]]], seed: int, share: float

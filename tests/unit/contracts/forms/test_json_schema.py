@@ -134,7 +134,7 @@ def _is_wrong(feature: Feature, value: Any) -> bool:
     return not isinstance(value, bool) or feature.type is not FeatureType.BOOLEAN
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(cases())
 def test_other_tools_come_to_the_verdict_of_the_row_check(
     case: tuple[Contract, dict[str, Any], dict[str, Any]],

@@ -530,3 +530,29 @@ def test_any_text_gives_a_contract_or_problems(data: st.DataObject) -> None:
         parse_contract(text, file="f")
     except DefinitionError as error:
         event(f"{str(error).count(chr(10)) + 1} problems")
+
+
+@pytest.mark.parametrize(
+    ("stated", "remedy"),
+    [
+        ({"unit": "min"}, "customProperties: [{property: unit, value: ...}]"),
+        ({"default": 0}, "property: syncline.default"),
+        ({"nullable": False}, "required: false"),
+        ({"minimum": 0}, "under `logicalTypeOptions`"),
+        ({"logicalType": "datetime"}, "Write `logicalType: timestamp`"),
+        ({"logicalType": "int"}, "Write `logicalType: integer, physicalType: int`"),
+        ({"required": "true"}, "Write true or false, without quotes"),
+        ({"logicalTypeOptions": {"minimum": "0"}}, "Write a number, without quotes"),
+        ({"logicalType": "string", "enum": ["AA"]}, "Write `name: value` pairs, as `{value: ...}`"),
+    ],
+)
+def test_what_is_often_written_has_the_remedy_that_is_meant(stated: dict[str, Any], remedy: str) -> None:
+    """A word of another system, or in another place, is answered with what a contract says instead."""
+    assert any(remedy in problem.remedy for problem in problems(with_feature(**stated)))
+
+
+def test_a_team_in_one_word_is_told_how_it_is_written() -> None:
+    """The commonest short form of the owner."""
+    (only,) = problems(changed(["team"], "flight-ops"))
+
+    assert only.remedy == "Write `team: {name: flight-ops}`"

@@ -70,6 +70,8 @@ def test_service_levels_are_read() -> None:
         (promising(level("retention", True, "d")), "slaProperties[0].value", "duration"),
         (promising(level("retention", None)), "slaProperties[0].value", "duration"),
         (promising(level("endOfSupport", "2027-02-30")), "slaProperties[0].value", "date"),
+        (promising(level("endOfSupport", "20270301")), "slaProperties[0].value", "date"),
+        (promising(level("endOfSupport", "2027-W09-1")), "slaProperties[0].value", "date"),
     ],
 )
 def test_promises_that_cannot_hold_are_named(broken: dict[str, Any], place: str, rule: str) -> None:

@@ -98,3 +98,11 @@ def test_a_rule_about_a_feature_with_a_problem_of_its_own_is_not_blamed() -> Non
     changed["schema"][0]["properties"][3]["logicalTypeOptions"] = {"minimum": 2, "maximum": 1}
 
     assert places(changed) == [("schema[0].properties[3].logicalTypeOptions", "empty-range")]
+
+
+@pytest.mark.parametrize("expression", ["f = 1.0", "f > 1.0 and f < 2.0", "not (f > 1.0)", "f is null"])
+def test_sql_and_python_are_told_what_cel_writes(expression: str) -> None:
+    """The remedy names CEL's signs where a rule has those of another language."""
+    (only,) = problems(with_rules(cel(expression)))
+
+    assert "`&&`" in only.remedy

@@ -78,6 +78,19 @@ def test_tabs_have_their_own_remedy() -> None:
     assert "never with tabs" in refused("a:\n\tb: 1").remedy
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ('a: "^N\\d"', "in single quotes"),
+        ("a: x ? y: z", "in quotes"),
+        ("a: [1", "Correct the syntax here"),
+    ],
+)
+def test_what_patterns_and_rules_do_to_yaml_has_its_own_remedy(text: str, remedy: str) -> None:
+    """A backslash in double quotes, and a colon in a text without quotes, are told from other wrong syntax."""
+    assert remedy in refused(text).remedy
+
+
 def test_aliases_cannot_make_a_small_file_large() -> None:
     """Nine levels of tenfold aliases stand for a milliard values: refused after a bounded amount of work."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
