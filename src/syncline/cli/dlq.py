@@ -71,7 +71,7 @@ def list_(
         strangers = counted(letters.no_letters, "record")
         output.say(f"{strangers} in these dead letter topics have no dead letter's headers, and are left out")
     if not found.count:
-        output.line("No dead letters.", style="green")
+        output.line("No dead letters match." if wanted.is_narrow else "No dead letters.", style="green")
         return
     output.table(
         ["topic", "rule", "feature", "count", "newest"],

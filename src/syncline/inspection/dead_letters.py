@@ -73,6 +73,11 @@ class Wanted:
     until_ms: int | None = None
     names: frozenset[str] | None = None
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether any letter is left out."""
+        return self != Wanted()
+
     def admits(self, found: FoundLetter) -> bool:
         """Whether the letter is meant."""
         reason, at_ms = found.letter.reason, found.letter.timestamp_ms

@@ -443,6 +443,7 @@ def test_an_empty_topic_and_a_missing_one(cli: Cli) -> None:
     assert cli.json("dlq", "replay", TOPIC, "--yes")["count"] == 0
     code, out, _ = cli("dlq", "list", TOPIC)
     assert (code, out) == (0, "No dead letters.\n")
+    assert cli("dlq", "list", TOPIC, "--rule", "itemmaximum")[:2] == (0, "No dead letters match.\n")
 
     cli.cluster.log.delete_topic(DLQ)
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LONGEST_PATTERN = 1_000
+LARGEST_PROGRAM = 3_000
+"""Steps of the compiled pattern: in the worst case each looks at each character, about 10 ns a time."""
 _SHORT, _REMEMBERED = 64, 1_024
 """Verdicts of so many short texts are remembered: codes and numbers come again and again, and a search costs 3 µs."""
 _PART = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\(\?[A-Za-z-]*|.", re.DOTALL)
@@ -58,7 +60,7 @@ def compile_pattern(text: str) -> Pattern:
     options.log_errors = False
     options.never_capture = True
     try:
-        return Pattern(text, re2.compile(text, options))
+        compiled = re2.compile(text, options)
     except UnicodeEncodeError:
         raise ValueError(
             "a pattern is of whole Unicode characters, this one has half a surrogate pair"
@@ -71,6 +73,12 @@ def compile_pattern(text: str) -> Pattern:
             f"RE2 does not compile it ({said}): it has no back-references and no look-around, so that it "
             "judges every text in linear time"
         ) from None
+    if compiled.programsize > LARGEST_PROGRAM:
+        raise ValueError(
+            f"it has {compiled.programsize} steps once its repetitions are written out, and {LARGEST_PROGRAM} are "
+            "allowed: repeat less, and state lengths by minLength and maxLength"
+        )
+    return Pattern(text, compiled)
 
 
 def _unportable(text: str) -> str | None:

@@ -39,6 +39,7 @@ def test_a_pattern_is_searched(pattern: str, text: str, found: bool) -> None:
         ("(?<!a)b", "no back-references and no look-around"),
         ("(a", r"missing \)"),
         ("a{1001}", "invalid repetition size"),
+        ("^(.{0,100},){5}$", "steps once its repetitions are written out, and 3000 are allowed"),
         ("((a{100}){100}){100}", "RE2 does not compile it"),
         (r"\p{L}", "edition of Unicode"),
         (r"[\PL]", "edition of Unicode"),
