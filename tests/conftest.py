@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,7 +17,7 @@ from syncline.adapters.embedded.registry import EmbeddedRegistry
 from tests.stack.stack import Stack, StackError, choose_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.stack.stack import KafkaServer
 
@@ -50,7 +51,21 @@ class Embedded:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known."""
     config.addinivalue_line("markers", "real: needs the real Kafka and registry, not the embedded ones")
+    config.addinivalue_line("markers", "untraced: runs long, and what it covers is covered by others")
     config.stash[_NOT_RUN] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Without the tracer of coverage a property test over thousands of examples takes a third of the time."""
+    tracer = sys.gettrace() if item.get_closest_marker("untraced") else None
+    if tracer is None:
+        return (yield)
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
 
 
 def _chosen(config: pytest.Config) -> Stack:

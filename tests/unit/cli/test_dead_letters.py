@@ -452,7 +452,8 @@ def test_an_empty_topic_and_a_missing_one(cli: Cli) -> None:
     assert "there is no topic" in err
 
 
-def test_a_hundred_thousand_letters_are_judged_in_one_go(cli: Cli) -> None:
+@pytest.mark.untraced
+def test_thirty_thousand_letters_are_judged_in_one_go(cli: Cli) -> None:
     """Counted exactly, and only a few of them kept."""
     fine, broken = letter(VIEW, good("A1")), letter(VIEW, good("A1", mean=500.0))
     at = next(number for number, (name, _) in enumerate(fine.headers) if name == "__connect.errors.offset")
@@ -462,14 +463,14 @@ def test_a_hundred_thousand_letters_are_judged_in_one_go(cli: Cli) -> None:
         headers[at] = (headers[at][0], b"%d" % offset)
         return Record(record.key, record.value, record.ms, tuple(headers))
 
-    cli.cluster.put(DLQ, (numbered(fine if offset % 4 else broken, offset) for offset in range(100_000)))
+    cli.cluster.put(DLQ, (numbered(fine if offset % 4 else broken, offset) for offset in range(30_000)))
 
     document = cli.json("dlq", "replay", TOPIC, "--limit", "0")
     listed = cli.json("dlq", "list", TOPIC, "--limit", "1")
 
-    assert (document["count"], document["would_be_applied"]) == (100_000, 75_000)
+    assert (document["count"], document["would_be_applied"]) == (30_000, 22_500)
     assert document["letters"] == []
-    assert (listed["count"], len(listed["dead_letters"])) == (100_000, 1)
+    assert (listed["count"], len(listed["dead_letters"])) == (30_000, 1)
 
 
 def test_any_number_of_invented_rules_keeps_the_list_bounded(cli: Cli) -> None:

@@ -89,6 +89,7 @@ def stated(text: str, name: str) -> str:
     return after.partition("\n      - name")[0].partition("\nslaProperties")[0]
 
 
+@pytest.mark.untraced
 @settings(deadline=None, max_examples=120)
 @given(tables())
 def test_whatever_the_file_holds_the_contract_is_valid_and_kept_by_it(

@@ -523,6 +523,7 @@ SEEDS = 200
 """How many pairs of a contract and rows; a seed in the output is enough to have one again."""
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("mode", ["observe", "deadLetter"])
 def test_every_way_in_has_one_verdict_for_generated_contracts(part: int, mode: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +85,7 @@ def test_what_is_packed_comes_back(cells: list[tuple[int, int]]) -> None:
     assert Digest.unpack(packed) == digest
 
 
+@pytest.mark.untraced
 @given(cells=CELLS, bucket=st.integers(0, 255), cell_hash=st.integers(1, 2**64 - 1))
 def test_one_more_cell_changes_its_bucket_only(
     cells: list[tuple[int, int]], bucket: int, cell_hash: int

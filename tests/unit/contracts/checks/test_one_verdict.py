@@ -7,6 +7,8 @@ import pytest
 from tests.unit.contracts.checks import agreement
 from tests.unit.contracts.checks.planted import FAULTS
 
+pytestmark = pytest.mark.untraced
+
 PAIRS = 2_048
 ODD_ROWS = 400
 SLICES = 4

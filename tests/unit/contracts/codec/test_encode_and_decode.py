@@ -39,6 +39,7 @@ D = FeatureType
 ALL_TYPES = wire_cases.every_type()
 
 
+@pytest.mark.untraced
 @settings(max_examples=50, deadline=None)
 @given(wire_cases.contracts_with_rows())
 def test_our_bytes_are_fastavros_bytes(case: tuple[Contract, list[dict[str, Any]]]) -> None:
@@ -238,6 +239,7 @@ def test_both_lanes_give_one_verdict_on_mutated_payloads(of: Contract, seed: int
     decoded.batch.validate(full=True)
 
 
+@pytest.mark.untraced
 @settings(max_examples=60, deadline=None)
 @given(wire_cases.contracts_with_rows(), st.integers(0, 2**32), st.sampled_from([0.0, 0.1, 1.0]))
 def test_both_lanes_give_one_verdict_on_any_contract(

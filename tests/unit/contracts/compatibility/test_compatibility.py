@@ -318,6 +318,7 @@ def test_widening_and_narrowing_are_opposite(both):
     assert ("range-rewritten" in forth) == ("range-rewritten" in back)
 
 
+@pytest.mark.untraced
 @settings(max_examples=200)
 @given(st.data())
 def test_what_is_not_major_lets_in_no_row_that_was_refused(data):
