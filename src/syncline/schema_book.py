@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from syncline.catalog.events import ViewVersionRegistered
-from syncline.catalog.fold import Picture
-from syncline.errors import CatalogError, DefinitionError, WireError
+from syncline.catalog.contracts import unusable
+from syncline.catalog.events import Payload, ViewVersionRegistered
+from syncline.catalog.fold import Picture, Recorded
+from syncline.errors import DefinitionError, WireError
 from syncline.ports.log import TopicPartition
 from syncline.state.passages import NONE, REFUSED, SKIPPED, Passage, Passages
 from syncline.state.view_schema import ViewMajor, ViewSchema
@@ -23,18 +24,11 @@ class SchemaBook(Mapping[int, ViewSchema]):
 
     def learn(self, picture: Picture) -> None:
         """Take in every version of the picture, and every decision to pass a record by."""
-        for versions in picture.views.values():
-            for recorded in versions.values():
-                self._registered[recorded.payload.schema_id] = recorded.payload
-        refused = {
-            schema_id: Passage(REFUSED, found.offset, found.decision.actor, found.decision.reason)
-            for schema_id, found in picture.refused.items()
-        }
+        self._registered |= {registered.schema_id: registered for registered in picture.registrations()}
+        refused = {schema_id: passage_by(found, REFUSED) for schema_id, found in picture.refused.items()}
         skipped: dict[TopicPartition, dict[int, Passage]] = {}
         for (topic, partition, offset), found_skip in picture.skipped.items():
-            decision = found_skip.decision
-            passage = Passage(SKIPPED, found_skip.offset, decision.actor, decision.reason)
-            skipped.setdefault((topic, partition), {})[offset] = passage
+            skipped.setdefault((topic, partition), {})[offset] = passage_by(found_skip, SKIPPED)
         known = picture.known_since
         self._elsewhere = Passages(schemas=refused, known_since=known)
         self._passages = {place: Passages(records, refused, known) for place, records in skipped.items()}
@@ -75,10 +69,7 @@ class SchemaBook(Mapping[int, ViewSchema]):
                     topic=payload.topic,
                 )
             except (DefinitionError, WireError, ValueError) as error:
-                raise CatalogError(
-                    f"{payload.view}@{payload.version} (schema id {schema_id}) stands in the catalog with a contract "
-                    f"that this Syncline cannot use: {error}. It was written by another tool, or by a newer Syncline"
-                ) from error
+                raise unusable(payload, error) from error
             self._compiled[schema_id] = compiled
         return compiled
 
@@ -93,3 +84,8 @@ class SchemaBook(Mapping[int, ViewSchema]):
     def __len__(self) -> int:
         """How many ids are known."""
         return len(self._registered)
+
+
+def passage_by(recorded: Recorded[Payload], rule: str) -> Passage:
+    """The passage that a decision opened."""
+    return Passage(rule, recorded.offset, recorded.decision.actor, recorded.decision.reason)

@@ -7,7 +7,7 @@ after its `based_on` is void, as is one that contradicts what stands. A void rec
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -77,6 +77,16 @@ class Picture:
         """That version's registration, or None."""
         recorded = self.views.get(view, {}).get(Version(version.major, version.minor))
         return recorded.payload if recorded else None
+
+    def registrations(self) -> Iterator[ViewVersionRegistered]:
+        """Every registered version, view by view."""
+        for versions in self.views.values():
+            for recorded in versions.values():
+                yield recorded.payload
+
+    def majors(self) -> dict[str, tuple[str, int]]:
+        """Feature topic → (view, MAJOR)."""
+        return {found.topic: (found.view, found.version.major) for found in self.registrations()}
 
     def void_at(self, offset: int) -> Void | None:
         """Why the record at this offset is void, or None where it counts."""

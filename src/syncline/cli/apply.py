@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from syncline.cli.options import allow_widening_option, connection_settings, folder_argument, output_option
+from syncline.cli.options import (
+    actor_option,
+    agreed,
+    allow_widening_option,
+    connection_settings,
+    folder_argument,
+    output_option,
+    yes_option,
+)
 from syncline.cli.output import Output, counted
 from syncline.settings import ConnectionSettings
 
@@ -17,12 +24,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @folder_argument
-@click.option(
-    "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
-)
+@actor_option
 @click.option("--reason", help="Why; kept in the catalog. [the folder and its git commit]")
 @allow_widening_option
-@click.option("--yes", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway.")
+@yes_option
 @connection_settings
 @output_option
 def apply(
@@ -73,7 +78,7 @@ def apply(
             reach(log, registry)
         if not output.is_json:
             show_plan(planned, output)
-        if planned.has_changes and not yes and sys.stdin.isatty() and not _agreed():
+        if planned.has_changes and not agreed("Apply this?", yes=yes):
             output.say("Nothing was changed.")
             return 1
         author = Author(actor or default_actor(), reason or default_reason(folder))
@@ -88,7 +93,3 @@ def apply(
             f"Applied by {author.actor}: {counted(len(offsets), 'decision')} in the catalog.", style="green"
         )
     return 0
-
-
-def _agreed() -> bool:
-    return click.confirm("Apply this?", default=False, err=True)

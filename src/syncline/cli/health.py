@@ -24,7 +24,7 @@ from syncline.ports.log import Log, TopicSpec
 from syncline.ports.registry import Registry
 from syncline.settings import ConnectionSettings
 from syncline.version import __version__
-from syncline.wire.topics import DEAD_LETTER_CONFIG, Topics, dead_letters, feature_config, prefix_of
+from syncline.wire.topics import DEAD_LETTER_CONFIG, Topics, dead_letters, feature_config
 
 _NEEDED = ("confluent-kafka", "fastavro", "numpy", "xxhash", "pydantic")
 _OF_AGENT = ("lmdb", "pyarrow", "pyruhvro")
@@ -206,15 +206,11 @@ def _topic(log: Log, spec: TopicSpec) -> Iterator[Check]:
 
 
 def _partitions_said(picture: Picture, topic: str) -> int:
-    import json
+    from syncline.catalog.contracts import contract_of
 
-    from syncline.contracts.odcs.document import contract_from_document
-
-    for versions in picture.views.values():
-        for recorded in versions.values():
-            if recorded.payload.topic == topic:
-                contract = recorded.payload.contract
-                return contract_from_document(json.loads(contract), prefix=prefix_of(topic)).partitions
+    for registered in picture.registrations():
+        if registered.topic == topic:
+            return contract_of(registered).partitions
     raise AssertionError(f"{topic} is asked for without having been found")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +18,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 folder_argument = click.argument("folder", default=".", type=click.Path(path_type=str))
 """The folder of definitions; the one we stand in by default."""
+
+
+actor_option = click.option(
+    "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway.")
+
+
+def agreed(question: str, *, yes: bool) -> bool:
+    """Whether to go on: `yes`, or the answer of whoever sits at the terminal, if anyone does."""
+    return yes or not sys.stdin.isatty() or click.confirm(question, default=False, err=True)
 
 
 def output_option(command: F) -> F:

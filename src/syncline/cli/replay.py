@@ -14,6 +14,7 @@ from syncline.cli.output import Output, counted
 from syncline.settings import ConnectionSettings
 
 if TYPE_CHECKING:
+    from syncline.catalog.events import ViewVersionRegistered
     from syncline.catalog.fold import Picture
     from syncline.inspection.dead_letters import FoundLetter, Wanted
     from syncline.inspection.replay import Prospect
@@ -71,14 +72,12 @@ def replay(
         raise UnknownBundle(
             f"--as is for one topic, and these are meant: {', '.join(topics)}. Name one of them"
         )
-    for topic in topics:
-        if version is not None:
-            target_version(picture, topic, version)
+    target = target_version(picture, topics[0], version) if version is not None and topics else None
     tally = _Tally(limit, by_name=wanted.names is not None)
     no_letters = 0
     for topic in topics:
         letters = DeadLetters(log, [topic], wanted)
-        one = _OneTopic(log, picture, topic, version, SystemClock().now_us() // 1_000)
+        one = _OneTopic(log, picture, topic, target, SystemClock().now_us() // 1_000)
         one.replay(letters, tally, send=yes)
         no_letters += letters.no_letters
     missing = sorted((wanted.names or frozenset()) - tally.names)
@@ -101,17 +100,15 @@ class _OneTopic:
     log: Log
     picture: Picture
     topic: str
-    version: str | None
+    target: ViewVersionRegistered | None
     now_ms: int
 
     def replay(self, letters: Iterable[FoundLetter], tally: _Tally, *, send: bool) -> None:
         """Judge all of them, and send those that would be applied."""
         from syncline.inspection.replay import Replay
         from syncline.inspection.resending import Resending
-        from syncline.inspection.rewriting import target_version
 
-        target = target_version(self.picture, self.topic, self.version) if self.version is not None else None
-        judge = Replay(self.picture, self.topic, target=target)
+        judge = Replay(self.picture, self.topic, target=self.target)
         writer = self.log.writer(client_id="syncline-dlq-replay") if send else None
         try:
             resending = Resending(writer, self.topic) if writer is not None else None

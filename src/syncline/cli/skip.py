@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncline.cli.options import connection_settings, output_option
+from syncline.cli.options import actor_option, agreed, connection_settings, output_option, yes_option
 from syncline.cli.output import Output
 from syncline.settings import ConnectionSettings
 
 if TYPE_CHECKING:
     from syncline.catalog.events import Payload
     from syncline.catalog.fold import Picture
-    from syncline.inspection.skips import Decided
     from syncline.ports.log import Log
+    from syncline.state.passages import Passage
 
 _TIMEOUT_S = 30.0
 _OFFSET_MAX = 2**63 - 1
@@ -33,10 +32,8 @@ _SCHEMA_ID_MAX = 2**32 - 1
     help="Instead of one record: all records under this id, which the catalog does not know.",
 )
 @click.option("--reason", required=True, help="Why; kept in the catalog, and told by the dead letter.")
-@click.option(
-    "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
-)
-@click.option("--yes", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway.")
+@actor_option
+@yes_option
 @connection_settings
 @output_option
 def skip(
@@ -71,11 +68,7 @@ def skip(
     if earlier is None:
         if not output.is_json:
             _show(shown, output)
-        if (
-            not yes
-            and sys.stdin.isatty()
-            and not click.confirm("Pass it, for good?", default=False, err=True)
-        ):
+        if not agreed("Pass it, for good?", yes=yes):
             output.say("Nothing was decided.")
             return 1
     catalog_topic = Topics(settings.prefix).catalog
@@ -107,7 +100,7 @@ def _decide(log: Log, catalog_topic: str, payload: Payload, actor: str | None, r
 
 def _record(
     log: Log, picture: Picture, topic: str, partition: int, offset: int
-) -> tuple[Payload, dict[str, Any], Decided | None]:
+) -> tuple[Payload, dict[str, Any], Passage | None]:
     from syncline.catalog.events import RecordSkipped
     from syncline.cli.letters import text_or_hex, time_text
     from syncline.inspection.skips import earlier_skip, holding_record
@@ -127,7 +120,7 @@ def _record(
     return payload, shown, None
 
 
-def _refusal(picture: Picture, schema_id: int) -> tuple[Payload, dict[str, Any], Decided | None]:
+def _refusal(picture: Picture, schema_id: int) -> tuple[Payload, dict[str, Any], Passage | None]:
     from syncline.catalog.events import SchemaRefused
     from syncline.inspection.skips import earlier_refusal
 

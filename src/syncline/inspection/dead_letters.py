@@ -103,11 +103,7 @@ def topics_meant(picture: Picture, where: str | None) -> list[str]:
     Raises:
         UnknownBundle: the catalog has no such view or topic; the message names the nearest.
     """
-    by_topic = {
-        recorded.payload.topic: (view, version.major)
-        for view, versions in picture.views.items()
-        for version, recorded in versions.items()
-    }
+    by_topic = picture.majors()
     if where is None:
         return sorted(by_topic)
     if where.removesuffix(_SUFFIX) in by_topic:
@@ -237,16 +233,15 @@ def decoded(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
         schema_id, payload = unframe(letter.value)
     except WireError:
         return {"not_decoded": "the value has no Confluent framing"}
-    for versions in picture.views.values():
-        for recorded in versions.values():
-            if recorded.payload.schema_id == schema_id:
-                schema = recorded.payload.avro_schema
-                try:
-                    kinds = {field.name: field.item or field.type for field in wire_fields(schema)}
-                    fields = plain_row(RowDecoder(schema)(payload), kinds)
-                    return {"fields": _without(fields, _redacted(schema))}
-                except WireError as error:
-                    return {"not_decoded": str(error)}
+    for registered in picture.registrations():
+        if registered.schema_id == schema_id:
+            schema = registered.avro_schema
+            try:
+                kinds = {field.name: field.item or field.type for field in wire_fields(schema)}
+                fields = plain_row(RowDecoder(schema)(payload), kinds)
+                return {"fields": _without(fields, _redacted(schema))}
+            except WireError as error:
+                return {"not_decoded": str(error)}
     return {"not_decoded": f"the catalog has no schema {schema_id}"}
 
 

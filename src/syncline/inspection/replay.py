@@ -23,7 +23,7 @@ from syncline.state.rows import Rows
 from syncline.state.verdict import judge
 from syncline.state.view_schema import ViewSchema
 from syncline.wire.control import is_control
-from syncline.wire.framing import unframe
+from syncline.wire.framing import schema_id_of
 from syncline.wire.keys import KEY_BYTES_MAX, partition_for
 
 _ONE_JUDGEMENT = 5_000
@@ -74,13 +74,7 @@ class Replay:
         self.topic = topic
         self._book = SchemaBook()
         self._book.learn(picture)
-        view, version = next(
-            (view, version)
-            for view, versions in picture.views.items()
-            for version, recorded in versions.items()
-            if recorded.payload.topic == topic
-        )
-        major = self._book.major(view, version.major)
+        major = self._book.major(*picture.majors()[topic])
         self._fault_holds = major.fault_action is OnViolation.HALT
         # Under `halt` a judge stops at each fault; here every letter is to have its verdict.
         self._major = replace(major, fault_action=OnViolation.DEAD_LETTER)
@@ -122,7 +116,7 @@ class Replay:
         elif value is not None and Rewriter.is_json(headers):
             message = "the row is kept as JSON: it had no Avro form when its publisher rejected it"
             return replace(prospect, fault=Fault("json", message))
-        schema_id = _schema_id(value)
+        schema_id = schema_id_of(value)
         if schema_id is not None and not (
             schema_id in self._book or schema_id in self._book.refusals.schemas
         ):
@@ -148,7 +142,7 @@ class Replay:
         if verdict.stop is not None:
             raise AssertionError(f"nothing that stops a judge was to come here: {verdict.stop.reason}")
         for reject in verdict.rejects:
-            schema_id = _schema_id(chosen[reject.row].value)
+            schema_id = schema_id_of(chosen[reject.row].value)
             holds = self._fault_holds if schema_id not in self._book else self._schemas.halts(schema_id)
             fault = Fault(
                 reject.reason.rule, reject.reason.message, holds and reject.reason.rule != "refused"
@@ -189,13 +183,6 @@ class _Lenient(Mapping[int, ViewSchema]):
 
     def __len__(self) -> int:
         return len(self._book)
-
-
-def _schema_id(value: bytes | None) -> int | None:
-    try:
-        return unframe(value)[0] if value is not None else None
-    except WireError:
-        return None
 
 
 _PUBLISH_ANEW = "these bytes can never be applied: let the job publish the update anew"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from syncline.catalog.contracts import contract_of
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog.fold import Picture
 from syncline.contracts.checks.rows import compile_rows
@@ -16,12 +17,10 @@ from syncline.contracts.codec.encode import Encoder
 from syncline.contracts.model import FeatureType, Version
 from syncline.contracts.moments import parse_moment
 from syncline.contracts.nearest import nearest
-from syncline.contracts.odcs.document import contract_from_document
 from syncline.errors import ContractViolation, UnknownBundle, WireError
 from syncline.ports.log import Headers
 from syncline.wire.framing import prefix, unframe
 from syncline.wire.headers import last
-from syncline.wire.topics import prefix_of
 
 _JSON = b"application/json"
 _OF_THE_OLD_VALUE = frozenset(("content-type", "ce_dataschema"))
@@ -33,13 +32,12 @@ class Rewriter:
     def __init__(self, picture: Picture, topic: str, target: ViewVersionRegistered) -> None:
         """`topic` is the feature topic; the target is one of its versions."""
         self._schemas = {
-            recorded.payload.schema_id: recorded.payload
-            for versions in picture.views.values()
-            for recorded in versions.values()
-            if recorded.payload.topic == topic
+            registered.schema_id: registered
+            for registered in picture.registrations()
+            if registered.topic == topic
         }
         self._decoders: dict[int, RowDecoder] = {}
-        self._contract = contract_from_document(json.loads(target.contract), prefix=prefix_of(topic))
+        self._contract = contract_of(target)
         self._check = compile_rows(self._contract)
         self._encoder = Encoder(self._contract)
         self._prefix = prefix(target.schema_id)
@@ -99,10 +97,9 @@ def target_version(picture: Picture, topic: str, wanted: str) -> ViewVersionRegi
         UnknownBundle: there is none; the message names those that there are.
     """
     registered = {
-        str(version): recorded.payload
-        for versions in picture.views.values()
-        for version, recorded in versions.items()
-        if recorded.payload.topic == topic
+        str(registered.version): registered
+        for registered in picture.registrations()
+        if registered.topic == topic
     }
     view = next(iter(registered.values())).view
     match = _VERSION.fullmatch(wanted)

@@ -8,14 +8,15 @@ import numpy as np
 
 from syncline.catalog.fold import Picture
 from syncline.contracts.nearest import nearest
-from syncline.errors import CatalogError, LogError, TopicMissing, UnknownBundle, WireError
+from syncline.errors import CatalogError, LogError, TopicMissing, UnknownBundle
 from syncline.inspection.reading import Record, read_to_end
 from syncline.ports.log import Log
-from syncline.schema_book import SchemaBook
+from syncline.schema_book import SchemaBook, passage_by
+from syncline.state.passages import REFUSED, SKIPPED, Passage
 from syncline.state.rows import RecordKind, Rows, kinds_of
 from syncline.state.verdict import Stop, judge
 from syncline.state.view_schema import ViewMajor
-from syncline.wire.framing import unframe
+from syncline.wire.framing import schema_id_of
 
 _TIMEOUT_S = 30.0
 
@@ -30,22 +31,13 @@ class HoldingRecord:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What the catalog says about a record or an id already."""
-
-    catalog_offset: int
-    actor: str
-    reason: str
-
-
-def earlier_skip(picture: Picture, topic: str, partition: int, offset: int) -> Decided | None:
+def earlier_skip(picture: Picture, topic: str, partition: int, offset: int) -> Passage | None:
     """The decision that skipped this record, or None."""
     found = picture.skipped.get((topic, partition, offset))
-    return Decided(found.offset, found.decision.actor, found.decision.reason) if found else None
+    return passage_by(found, SKIPPED) if found else None
 
 
-def earlier_refusal(picture: Picture, schema_id: int) -> Decided | None:
+def earlier_refusal(picture: Picture, schema_id: int) -> Passage | None:
     """The decision that refused this schema id, or None.
 
     Raises:
@@ -53,10 +45,9 @@ def earlier_refusal(picture: Picture, schema_id: int) -> Decided | None:
     """
     if schema_id in picture.known_since:
         names = [
-            f"{recorded.payload.view}@{recorded.payload.version}"
-            for versions in picture.views.values()
-            for recorded in versions.values()
-            if recorded.payload.schema_id == schema_id
+            f"{found.view}@{found.version}"
+            for found in picture.registrations()
+            if found.schema_id == schema_id
         ]
         raise CatalogError(
             f"schema id {schema_id} is that of {', '.join(names)}, registered at catalog offset "
@@ -64,7 +55,7 @@ def earlier_refusal(picture: Picture, schema_id: int) -> Decided | None:
             "void. To pass one record: syncline skip TOPIC PARTITION OFFSET"
         )
     found = picture.refused.get(schema_id)
-    return Decided(found.offset, found.decision.actor, found.decision.reason) if found else None
+    return passage_by(found, REFUSED) if found else None
 
 
 def holding_record(log: Log, picture: Picture, topic: str, partition: int, offset: int) -> HoldingRecord:
@@ -89,7 +80,7 @@ def holding_record(log: Log, picture: Picture, topic: str, partition: int, offse
     if stop is None and major.late_arrival_us is not None:
         # Whether it is late depends on T, which only the partition's records tell.
         stop = _stop(record, _t_ms(log, topic, record), major, book)
-    schema_id = _schema_id(record.value)
+    schema_id = schema_id_of(record.value)
     refusal = book.refusals.schemas.get(-1 if schema_id is None else schema_id)
     if refusal is not None:
         raise LogError(f"{place} holds nothing: all records under schema id {schema_id} were {refusal}")
@@ -102,11 +93,7 @@ def holding_record(log: Log, picture: Picture, topic: str, partition: int, offse
 
 
 def _major(picture: Picture, book: SchemaBook, topic: str) -> ViewMajor:
-    majors = {
-        recorded.payload.topic: (view, version.major)
-        for view, versions in picture.views.items()
-        for version, recorded in versions.items()
-    }
+    majors = picture.majors()
     if topic not in majors:
         raise UnknownBundle(f"no view in the catalog has the topic {topic}. {nearest(topic, majors)}")
     return book.major(*majors[topic])
@@ -165,10 +152,3 @@ def _rows(record: Record) -> Rows:
         values=[record.value],
         headers={0: record.headers} if record.headers else {},
     )
-
-
-def _schema_id(value: bytes | None) -> int | None:
-    try:
-        return unframe(value)[0] if value is not None else None
-    except WireError:
-        return None

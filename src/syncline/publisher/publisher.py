@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from syncline.catalog.contracts import contract_of
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog.fold import Picture
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
-from syncline.contracts.codec.avro import as_registered
-from syncline.contracts.model import Contract, Version
+from syncline.contracts.model import Version
 from syncline.contracts.nearest import nearest
-from syncline.contracts.odcs.document import contract_from_document
 from syncline.errors import (
     CatalogError,
-    DefinitionError,
     LogUnavailable,
     SynclineError,
     TopicMismatch,
@@ -76,7 +73,7 @@ class Publisher:
             known = self._views.get((registered.view, registered.version))
             if known is not None:
                 return known
-            contract = _contract(registered, prefix=self._settings.prefix)
+            contract = contract_of(registered)
             view = ViewPublisher(
                 contract,
                 registered.schema_id,
@@ -187,17 +184,6 @@ def _parsed(reference: str) -> ViewReference:
     if parsed.feature is not None:
         raise CatalogError(f"{reference} names a feature; a view is published whole: write {parsed.view}")
     return parsed
-
-
-def _contract(registered: ViewVersionRegistered, *, prefix: str) -> Contract:
-    try:
-        contract = contract_from_document(json.loads(registered.contract), file="catalog", prefix=prefix)
-        return as_registered(contract, registered.avro_schema)
-    except (DefinitionError, LookupError, TypeError, ValueError) as error:
-        raise CatalogError(
-            f"{registered.view}@{registered.version} stands in the catalog with a contract that this Syncline cannot "
-            f"use: {error}. It was written by another tool, or by a newer Syncline"
-        ) from error
 
 
 def _find(picture: Picture, wanted: ViewReference) -> ViewVersionRegistered:

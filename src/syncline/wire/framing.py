@@ -35,6 +35,12 @@ def unframe(value: bytes) -> tuple[int, bytes]:
     return schema_id, value[PREFIX_BYTES:]
 
 
+def schema_id_of(value: bytes | None) -> int | None:
+    """The schema id of a value; None where `unframe` would refuse it, or there is no value."""
+    schema_id = -1 if value is None else _schema_id(value[:PREFIX_BYTES])
+    return None if schema_id < 0 else schema_id
+
+
 def schema_ids(values: Sequence[bytes]) -> npt.NDArray[np.int64]:
     """The schema id of every value as a column; -1 where `unframe` would refuse the value."""
     heads = [value[:PREFIX_BYTES] for value in values]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from syncline.catalog.events import Decision, ViewVersionRegistered, encode_decision
 from syncline.catalog.fold import Picture, fold
-from syncline.contracts.codec.avro import avro_text, contract_hash
+from syncline.contracts.codec.avro import as_registered, avro_text, contract_hash
+from syncline.contracts.codec.decode_row import RowDecoder
 from syncline.contracts.codec.encode import Encoder
 from syncline.errors import ContractViolation, UnknownBundle, WireError
 from syncline.inspection.rewriting import Rewriter, target_version
@@ -46,6 +48,22 @@ def picture() -> Picture:
     """A catalog with both versions."""
     decisions = [Decision(str(n), 0, "me", "why", n, payload) for n, payload in enumerate((OLD, NEW))]
     return fold(Picture(), enumerate(encode_decision(each) for each in decisions))
+
+
+def test_a_row_under_a_version_whose_union_stays_is_written_as_registered(picture: Picture) -> None:
+    """`gate` was made required: its registered schema keeps the branch for null, and so do the bytes."""
+    old = flight_contract()
+    document = json.loads(NEW.contract)
+    for each in document["schema"][0]["properties"]:
+        each["required"] = each["required"] or each["name"] == "gate"
+    features = tuple(replace(each, required=each.required or each.name == "gate") for each in old.features)
+    stays = as_registered(replace(old, features=features), avro_text(old))
+    target = replace(NEW, contract=json.dumps(document), avro_schema=avro_text(stays))
+
+    value, _ = Rewriter(picture, OLD.topic, target).rewrite(avro(canonical(flight(gate=2), CONTRACT), 5), ())
+
+    assert stays.union_stays == {"gate"}
+    assert RowDecoder(target.avro_schema)(value[5:])["gate"] == 2
 
 
 def avro(row: dict[str, Any], schema_id: int) -> bytes:
