@@ -82,3 +82,24 @@ class AgentSettings(ConnectionSettings):
     violation_window_s: float = Field(default=60.0, gt=0)
     """Over how long violations are counted before they are reported."""
     stop_timeout_s: float = Field(default=1.5, gt=0)
+    alignment_limit_s: float = Field(default=30.0, gt=0)
+    """How long partitions stand for one cut before the agent goes on under the old release, and switches later."""
+    snapshots: str = ""
+    """Where snapshots are, as a folder or any URL that fsspec knows: a new agent starts from the newest; empty: none."""
+    snapshot_interval_s: float = Field(default=0.0, ge=0)
+    """How often this agent takes one itself; 0: never."""
+
+
+class CoordinatorSettings(ConnectionSettings):
+    """A coordinator: one is live, others stand by."""
+
+    coordinator: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Its name: stable over restarts, unique among the coordinators of a catalog."""
+    takeover_after_s: float = Field(default=15.0, gt=0)
+    """After so long without a report of the one that is live, a standby claims."""
+    report_interval_s: float = Field(default=2.0, gt=0)
+    prepare_timeout_s: float = Field(default=10.0, gt=0)
+    """How long the markers of one cut may take before it is aborted. Less than the agents' alignment limit."""
+    fleet_memory_s: float = Field(default=60.0, gt=0)
+    """An agent that was not heard of for so long is not waited for."""
+    stop_timeout_s: float = Field(default=1.5, gt=0)

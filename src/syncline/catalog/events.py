@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from syncline.catalog.records import DECODERS, LifecyclePayload, RolloutPayload, fields_of
 from syncline.contracts.model import Version
 from syncline.errors import WireError
 from syncline.wire.headers import cloud_event
@@ -124,7 +125,15 @@ class SchemaRefused:
         return f"schema {self.schema_id}"
 
 
-Payload = ViewVersionRegistered | BundleReleased | SubscriptionDeclared | RecordSkipped | SchemaRefused
+Payload = (
+    ViewVersionRegistered
+    | BundleReleased
+    | SubscriptionDeclared
+    | RecordSkipped
+    | SchemaRefused
+    | LifecyclePayload
+    | RolloutPayload
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +230,8 @@ def _encoded(payload: Payload) -> dict[str, Any]:
             }
         case RecordSkipped() | SchemaRefused():
             return asdict(payload)
+        case _:
+            return fields_of(payload)
 
 
 def _version(version: Version) -> dict[str, int]:
@@ -272,9 +283,10 @@ def _format() -> Format:
             "catalog/subscription_declared.avsc",
             "catalog/record_skipped.avsc",
             "catalog/schema_refused.avsc",
+            *_ROLLOUT_SCHEMAS,
             "catalog/envelope.avsc",
         ),
-        older=[load_schema("catalog/older/1.avsc")],
+        older=[load_schema("catalog/older/1.avsc"), load_schema("catalog/older/2.avsc")],
     )
 
 
@@ -294,4 +306,22 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Payload]] = {
     "syncline.catalog.SubscriptionDeclared": _subscription,
     "syncline.catalog.RecordSkipped": lambda record: RecordSkipped(**record),
     "syncline.catalog.SchemaRefused": lambda record: SchemaRefused(**record),
+    **{f"syncline.catalog.{name}": decoder for name, decoder in DECODERS.items()},
 }
+_ROLLOUT_SCHEMAS = (
+    "catalog/cohort.avsc",
+    "catalog/position.avsc",
+    "catalog/claimed.avsc",
+    "catalog/cut_prepared.avsc",
+    "catalog/cut_committed.avsc",
+    "catalog/cut_aborted.avsc",
+    "catalog/immediate.avsc",
+    "catalog/rollout_advanced.avsc",
+    "catalog/rollout_paused.avsc",
+    "catalog/rollout_finished.avsc",
+    "catalog/rollout_requested.avsc",
+    "catalog/audit_requested.avsc",
+    "catalog/view_version_deprecated.avsc",
+    "catalog/view_version_retired.avsc",
+    "catalog/subscription_withdrawn.avsc",
+)

@@ -6,12 +6,12 @@ after its `based_on` is void, as is one that contradicts what stands. A void rec
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from syncline.catalog.coordination import Coordination, CoordinationDraft
 from syncline.catalog.events import (
     BundleReleased,
     Decision,
@@ -22,6 +22,8 @@ from syncline.catalog.events import (
     ViewVersionRegistered,
     decode_decision,
 )
+from syncline.catalog.lifecycle_events import SubscriptionWithdrawn, ViewVersionDeprecated, ViewVersionRetired
+from syncline.catalog.rules import order, released, why_void
 from syncline.contracts.model import Version
 from syncline.errors import WireError
 
@@ -65,13 +67,19 @@ class Picture:
     """(topic, partition, offset) of a feature record → its RecordSkipped."""
     refused: Mapping[int, Recorded[SchemaRefused]] = field(default_factory=dict)
     """Schema id → its SchemaRefused."""
+    coordination: Coordination = field(default_factory=Coordination)
+    declared: Mapping[str, tuple[Recorded[SubscriptionDeclared], ...]] = field(default_factory=dict)
+    """consumer → all that it declared, in catalog order; `subscriptions` has the last, unless it was withdrawn."""
+    deprecated: Mapping[tuple[str, Version], Recorded[ViewVersionDeprecated]] = field(default_factory=dict)
+    """(view, version) → that it is on its way out."""
+    retired: Mapping[tuple[str, Version], Recorded[ViewVersionRetired]] = field(default_factory=dict)
 
     def newest(self, view: str, major: int | None = None) -> ViewVersionRegistered | None:
         """The newest registered version of the view (of one MAJOR, if given), or None."""
         versions = [
             version for version in self.views.get(view, {}) if major is None or version.major == major
         ]
-        return self.views[view][max(versions, key=_order)].payload if versions else None
+        return self.views[view][max(versions, key=order)].payload if versions else None
 
     def version(self, view: str, version: Version) -> ViewVersionRegistered | None:
         """That version's registration, or None."""
@@ -87,6 +95,15 @@ class Picture:
     def majors(self) -> dict[str, tuple[str, int]]:
         """Feature topic → (view, MAJOR)."""
         return {found.topic: (found.view, found.version.major) for found in self.registrations()}
+
+    def topics_of(self, bundle: str, release: int) -> frozenset[str] | None:
+        """The topics of a release's views; None where there is no such release."""
+        releases = self.releases.get(bundle, ())
+        if not 1 <= release <= len(releases):
+            return None
+        views = releases[release - 1].payload.views
+        registered = [self.version(view.view, view.version) for view in views]
+        return frozenset(version.topic for version in registered if version is not None)
 
     def void_at(self, offset: int) -> Void | None:
         """Why the record at this offset is void, or None where it counts."""
@@ -110,7 +127,7 @@ def fold(picture: Picture, records: Iterable[tuple[int, bytes | None]]) -> Pictu
             # Bytes that are no decision change nothing, for everyone alike.
             draft.leave_out(offset, str(error), None)
             continue
-        reason = _why_void(draft.standing, decision)
+        reason = why_void(draft.standing, decision)
         if reason:
             draft.leave_out(offset, reason, decision)
         else:
@@ -131,7 +148,11 @@ class _Draft:
         self.known_since = dict(picture.known_since)
         self.skipped = dict(picture.skipped)
         self.refused = dict(picture.refused)
-        self.standing = Picture(
+        self.declared = dict(picture.declared)
+        self.deprecated = dict(picture.deprecated)
+        self.retired = dict(picture.retired)
+        self.coordination = CoordinationDraft(picture.coordination)
+        self._standing = Picture(
             views=self.views,
             releases=self.releases,
             subscriptions=self.subscriptions,
@@ -139,8 +160,15 @@ class _Draft:
             known_since=self.known_since,
             skipped=self.skipped,
             refused=self.refused,
+            declared=self.declared,
+            deprecated=self.deprecated,
+            retired=self.retired,
         )
+
+    @property
+    def standing(self) -> Picture:
         """What stands at this moment, to look things up; it changes as decisions are enacted."""
+        return replace(self._standing, next_offset=self._next_offset, coordination=self.coordination.standing)
 
     def picture(self) -> Picture:
         """What stands now."""
@@ -154,6 +182,10 @@ class _Draft:
             MappingProxyType(self.known_since),
             MappingProxyType(self.skipped),
             MappingProxyType(self.refused),
+            self.coordination.done(),
+            MappingProxyType(self.declared),
+            MappingProxyType(self.deprecated),
+            MappingProxyType(self.retired),
         )
 
     def leave_out(self, offset: int, reason: str, decision: Decision | None) -> None:
@@ -169,132 +201,34 @@ class _Draft:
             case ViewVersionRegistered() as payload:
                 key = Version(payload.version.major, payload.version.minor)
                 versions = {**self.views.get(payload.view, {}), key: Recorded(offset, decision, payload)}
-                ordered = dict(sorted(versions.items(), key=lambda item: _order(item[0])))
+                ordered = dict(sorted(versions.items(), key=lambda item: order(item[0])))
                 self.views[payload.view] = MappingProxyType(ordered)
                 self.known_since.setdefault(payload.schema_id, offset)
             case BundleReleased() as payload:
                 standing = self.releases.get(payload.bundle, ())
                 self.releases[payload.bundle] = (*standing, Recorded(offset, decision, payload))
             case SubscriptionDeclared() as payload:
-                self.subscriptions[payload.consumer] = Recorded(offset, decision, payload)
+                declared = Recorded(offset, decision, payload)
+                self.subscriptions[payload.consumer] = declared
+                self.declared[payload.consumer] = (*self.declared.get(payload.consumer, ()), declared)
+            case SubscriptionWithdrawn() as payload:
+                del self.subscriptions[payload.consumer]
+                # Declared anew, it begins anew.
+                del self.declared[payload.consumer]
+            case ViewVersionDeprecated() as payload:
+                self.deprecated[payload.view, released(payload.version)] = Recorded(offset, decision, payload)
+            case ViewVersionRetired() as payload:
+                self.retired[payload.view, released(payload.version)] = Recorded(offset, decision, payload)
             case RecordSkipped() as payload:
                 place = (payload.topic, payload.partition, payload.offset)
                 self.skipped[place] = Recorded(offset, decision, payload)
             case SchemaRefused() as payload:
                 self.refused[payload.schema_id] = Recorded(offset, decision, payload)
-
-
-def _why_void(picture: Picture, decision: Decision) -> str | None:
-    payload = decision.payload
-    changed_at = picture.changed_at.get(payload.subject, -1)
-    if changed_at >= decision.based_on:
-        return (
-            f"{payload.subject} was changed at catalog offset {changed_at}, "
-            f"and this decision had read only what is below {decision.based_on}"
-        )
-    match payload:
-        case ViewVersionRegistered():
-            return _why_unusable(picture, payload) or _why_void_version(picture, payload)
-        case BundleReleased():
-            return _why_void_release(picture, payload)
-        case SubscriptionDeclared():
-            return None if payload.bundle in picture.releases else f"bundle {payload.bundle} has no release"
-        case RecordSkipped():
-            return _why_void_skip(picture, payload)
-        case SchemaRefused():
-            return _why_void_refusal(picture, payload)
-
-
-def _why_void_release(picture: Picture, payload: BundleReleased) -> str | None:
-    expected = len(picture.releases.get(payload.bundle, ())) + 1
-    if payload.release != expected:
-        return f"{payload.bundle}@{payload.release} is not the next release, which is {expected}"
-    for view in payload.views:
-        if picture.version(view.view, view.version) is None:
-            return f"{view.view}@{view.version} is not registered"
-    return None
-
-
-def _why_void_skip(picture: Picture, payload: RecordSkipped) -> str | None:
-    place = (payload.topic, payload.partition, payload.offset)
-    if place in picture.skipped:
-        return f"{payload.subject} was skipped at catalog offset {picture.skipped[place].offset} already"
-    known = any(
-        other.payload.topic == payload.topic
-        for versions in picture.views.values()
-        for other in versions.values()
-    )
-    return None if known else f"no view has the topic {payload.topic}"
-
-
-def _why_void_refusal(picture: Picture, payload: SchemaRefused) -> str | None:
-    schema_id = payload.schema_id
-    if schema_id in picture.known_since:
-        return (
-            f"schema id {schema_id} was registered at catalog offset {picture.known_since[schema_id]}: what is known "
-            "is judged by its contract"
-        )
-    if schema_id in picture.refused:
-        return (
-            f"schema id {schema_id} was refused at catalog offset {picture.refused[schema_id].offset} already"
-        )
-    return None
-
-
-def _why_void_version(picture: Picture, payload: ViewVersionRegistered) -> str | None:
-    """Versions never change and only go up, and an id means one version for ever: agents keep what they compiled."""
-    reference = f"{payload.view}@{payload.version}"
-    standing = picture.version(payload.view, payload.version)
-    if standing is not None:
-        if standing.contract_hash != payload.contract_hash:
-            return f"{reference} is registered with another contract; versions never change"
-        if (standing.schema_id, standing.avro_schema, standing.topic) != (
-            payload.schema_id,
-            payload.avro_schema,
-            payload.topic,
-        ):
-            return (
-                f"{reference} is registered under schema id {standing.schema_id} on {standing.topic}, with its schema; "
-                "versions never change (was the registry emptied? restore it)"
-            )
-        return None
-    newest = picture.newest(payload.view, payload.version.major)
-    if newest is not None and _order(newest.version) > _order(payload.version):
-        return f"{reference} is lower than {newest.version}, which is registered; versions only go up"
-    taken = payload.schema_id in picture.known_since
-    for versions in picture.views.values() if taken else ():
-        for other in versions.values():
-            if other.payload.schema_id == payload.schema_id:
-                owner = f"{other.payload.view}@{other.payload.version}"
-                return (
-                    f"schema id {payload.schema_id} is that of {owner} (was the registry emptied? restore it)"
+            case payload:
+                self.coordination.take(
+                    offset,
+                    payload,
+                    actor=decision.actor,
+                    reason=decision.reason,
+                    at_us=decision.recorded_at_us,
                 )
-    return None
-
-
-def _why_unusable(picture: Picture, payload: ViewVersionRegistered) -> str | None:
-    """The catalog is for ever: what nobody could compile must not count."""
-    reference = f"{payload.view}@{payload.version}"
-    for what, text in (("contract", payload.contract), ("Avro schema", payload.avro_schema)):
-        if not _is_json_object(text):
-            return f"the {what} of {reference} is no JSON object"
-    if payload.schema_id in picture.refused:
-        refused_at = picture.refused[payload.schema_id].offset
-        return (
-            f"schema id {payload.schema_id} was refused at catalog offset {refused_at}, for good: raise the version, "
-            "so that its schema gets another id"
-        )
-    if payload.schema_id < 0:
-        return f"{reference} has the schema id {payload.schema_id}, which no registry gives"
-    return None
-
-
-def _is_json_object(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _order(version: Version) -> tuple[int, int]:
-    return version.major, version.minor

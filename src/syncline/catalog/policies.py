@@ -53,7 +53,7 @@ def resolve(subscription: SubscriptionDeclared, releases: Sequence[BundleRelease
         return Resolution(None, f"{subscription.bundle} has no release {number}")
     fitting = [named]
     if subscription.policy is PolicyKind.COMPATIBLE:
-        fitting = [release for release in known if release.release >= named.release and _fits(named, release)]
+        fitting = [release for release in known if release.release >= named.release and fits(named, release)]
     chosen = fitting[-1]
     passed_over = tuple(release.release for release in known if release.release > chosen.release)
     if subscription.policy is PolicyKind.PIN:
@@ -109,7 +109,7 @@ def reads(releases: Sequence[BundleReleased], view: str, major: int) -> tuple[st
     )
 
 
-def _fits(named: BundleReleased, release: BundleReleased) -> bool:
+def fits(named: BundleReleased, release: BundleReleased) -> bool:
     """Whether what `named` reads is there under the same aliases, in the same MAJORs."""
     there = {view.alias: (view.view, view.version.major) for view in release.views}
     return all(there.get(view.alias) == (view.view, view.version.major) for view in named.views)

@@ -59,7 +59,9 @@ def read_reports(log: Log, topic: str, *, last: int | None) -> Reports:
             continue
         if isinstance(found, ViolationCounts):
             violations.append(found)
-        elif found.agent not in newest or newest[found.agent].reported_at_us <= found.reported_at_us:
+        elif isinstance(found, AgentStatus) and (
+            found.agent not in newest or newest[found.agent].reported_at_us <= found.reported_at_us
+        ):
             newest[found.agent] = found
     return Reports([newest[agent] for agent in sorted(newest)], violations, skipped)
 

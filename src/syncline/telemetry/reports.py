@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
+from syncline.telemetry.cut_reports import CutReport, decode_cut_report, encode_cut_report
 from syncline.telemetry.violations import Reporter, RuleCount, ViewCounts, ViolationCounts
 from syncline.wire.schemas import load_schema
 from syncline.wire.single_object import Format
@@ -49,15 +50,29 @@ class AgentStatus:
     applied_rows: int
     dead_letters: int
     partitions: tuple[PartitionStatus, ...]
+    standing_at: int | None = None
+    """The cut that partitions stand for, waiting for the others."""
+    given_up: tuple[int, ...] = ()
+    """Cuts that it holds nothing for any more, to be enacted later."""
+    pending: int = 0
+    """How many decisions it has still to enact."""
+    cannot_serve: tuple[tuple[int, str], ...] = ()
+    """(release, why this agent cannot serve it)."""
+    lock: str = ""
+    """SHA-256 of the lock that it serves, in hex; empty before it serves anything."""
+    deprecated: tuple[tuple[str, str], ...] = ()
+    """(view version that it serves, until when and what to use instead)."""
 
 
-Report = AgentStatus | ViolationCounts
+Report = AgentStatus | ViolationCounts | CutReport
 
 
 def encode_report(report: Report) -> bytes:
     """The report's value."""
     if isinstance(report, AgentStatus):
         return _statuses().encode(_status_record(report))
+    if isinstance(report, CutReport):
+        return encode_cut_report(report)
     return _violations().encode(_counts_record(report))
 
 
@@ -70,7 +85,8 @@ def decode_report(value: bytes | None) -> Report:
     """
     if _violations().wrote(value):
         return _counts(_violations().decode(value))
-    return _status(_statuses().decode(value))
+    found = decode_cut_report(value)
+    return _status(_statuses().decode(value)) if found is None else found
 
 
 def _status_record(status: AgentStatus) -> dict[str, Any]:
@@ -78,7 +94,8 @@ def _status_record(status: AgentStatus) -> dict[str, Any]:
     record["reported_at"] = record.pop("reported_at_us")
     for partition in record["partitions"]:
         partition["digest"] = partition["digest"].to_bytes(8, "big")
-    record["partitions"] = list(record["partitions"])
+    record["cannot_serve"] = {str(release): why for release, why in status.cannot_serve}
+    record["deprecated"] = dict(status.deprecated)
     return record
 
 
@@ -88,6 +105,11 @@ def _status(record: dict[str, Any]) -> AgentStatus:
         PartitionStatus(**{**partition, "digest": int.from_bytes(partition["digest"], "big")})
         for partition in record["partitions"]
     )
+    record["given_up"] = tuple(record["given_up"])
+    record["cannot_serve"] = tuple(
+        sorted((int(release), why) for release, why in record["cannot_serve"].items())
+    )
+    record["deprecated"] = tuple(sorted(record["deprecated"].items()))
     return AgentStatus(**record)
 
 
@@ -129,7 +151,9 @@ def _counts(record: dict[str, Any]) -> ViolationCounts:
 
 @cache
 def _statuses() -> Format:
-    return Format(load_schema("reports/agent_status.avsc"))
+    return Format(
+        load_schema("reports/agent_status.avsc"), older=[load_schema("reports/older/agent_status_1.avsc")]
+    )
 
 
 @cache

@@ -21,7 +21,8 @@ def load_schema(*paths: str) -> dict[str, Any]:
 def _inline(schema: Any, known: dict[str, Any]) -> Any:  # noqa: ANN401 - an Avro schema is any JSON
     """The schema with the first mention of each known name replaced by its definition."""
     if isinstance(schema, str):
-        return known.pop(schema, schema)
+        found = known.pop(schema, None)
+        return schema if found is None else _inline(found, known)
     if isinstance(schema, list):
         return [_inline(branch, known) for branch in schema]
     if isinstance(schema, dict):

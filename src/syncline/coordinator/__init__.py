@@ -1,0 +1,1 @@
+"""The coordinator: folds catalog and reports, decides which step comes next, appends it, and writes markers."""
