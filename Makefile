@@ -35,10 +35,10 @@ test: $(BIN)/.dev
 	@failed=0; \
 	if [ -n '$(TESTS)' ]; then $(PYTEST) --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
 	else \
-		$(PYTEST) --junit-xml=build/tests-unit.xml tests/unit >build/tests-unit.log 2>&1 & unit=$$!; \
+		$(PYTEST) --junit-xml=build/tests-unit.xml tests/unit tests/simulation >build/tests-unit.log 2>&1 & unit=$$!; \
 		trap 'kill $$unit; exit 130' INT TERM; \
 		$(PYTEST) --junit-xml=build/tests.xml tests/conformance tests/functional tests/integration || failed=$$?; \
-		echo 'The other half, tests/unit (build/tests-unit.log):'; \
+		echo 'The other half, tests/unit and tests/simulation (build/tests-unit.log):'; \
 		wait $$unit || failed=$$?; cat build/tests-unit.log; \
 	fi; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage xml --quiet -o build/coverage.xml && $(BIN)/coverage report; \

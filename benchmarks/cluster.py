@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from benchmarks.flights import AGENT_VIEW, definition_files, flights, record_keys
+from benchmarks.flights import AGENT_VIEW, HOT_KEYS, definition_files, flights, record_keys
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import SystemClock
 from syncline.contracts.codec.encode_columns import ColumnEncoder
+from syncline.contracts.model import Version
 from syncline.contracts.odcs.document import contract_from_document
 from syncline.definitions.apply import Ports, apply
 from syncline.definitions.folder import read_folder
@@ -61,8 +62,8 @@ def servers(bootstrap_servers: str | None, registry_url: str | None) -> Iterator
         yield Place(stack.bootstrap_servers, stack.registry_url, name)
 
 
-def apply_definitions(place: Place) -> None:
-    """Topics, schemas and decisions, the way an operator makes them."""
+def apply_definitions(place: Place, files: Mapping[str, str] | None = None) -> None:
+    """Topics, schemas and decisions of these files, the way an operator makes them; those of flights by default."""
     settings = ConnectionSettings.load(**place.settings())
     log, registry, clock, topics = (
         open_log(settings),
@@ -71,7 +72,7 @@ def apply_definitions(place: Place) -> None:
         Topics(place.prefix),
     )
     with tempfile.TemporaryDirectory() as folder:
-        for path, text in definition_files().items():
+        for path, text in (definition_files() if files is None else files).items():
             file = Path(folder, path)
             file.parent.mkdir(exist_ok=True)
             file.write_text(text)
@@ -97,30 +98,30 @@ def picture_of(place: Place) -> Picture:
         catalog.close()
 
 
-def produce_flights(place: Place, rows: int) -> int:
+def produce_flights(place: Place, rows: int, *, keys: int = HOT_KEYS) -> int:
     """Put `rows` flights into the agent's topic, which both readers will read; returns how many keys they have."""
-    registered = picture_of(place).newest(AGENT_VIEW, 1)
+    registered = picture_of(place).version(AGENT_VIEW, Version(1, 0))
     if registered is None:
         raise AssertionError("the definitions were applied")
     contract = contract_from_document(json.loads(registered.contract), file="catalog", prefix=place.prefix)
-    batch = flights(rows, last_event_us=SystemClock().now_us())
+    batch = flights(rows, last_event_us=SystemClock().now_us(), keys=keys)
     encoder, head = ColumnEncoder(contract), prefix(registered.schema_id)
     writer = open_log(ConnectionSettings.load(**place.settings())).writer(client_id="benchmarks")
     acknowledged: list[bool] = []
     try:
         for start in range(0, rows, _CHUNK_ROWS):
             part = batch.slice(start, _CHUNK_ROWS)
-            keys, values = record_keys(part), encoder.encode(part, head)
+            names, values = record_keys(part), encoder.encode(part, head)
             sent = 0
-            while sent < len(keys):
+            while sent < len(names):
                 sent = writer.append_many(
                     contract.topic,
-                    keys,
+                    names,
                     values,
                     start=sent,
                     on_outcome=lambda outcome: acknowledged.append(outcome.kind is OutcomeKind.ACKNOWLEDGED),
                 )
-                writer.poll(0.0 if sent == len(keys) else 0.1)
+                writer.poll(0.0 if sent == len(names) else 0.1)
         while writer.flush(1.0):
             pass
     finally:

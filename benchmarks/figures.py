@@ -21,7 +21,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Contenders that take turns within a round, and the figures that come of it. `ONLY` names a group."""
+    """Contenders that take turns within a round, and the figures that come of it. A subject of its own."""
 
     name: str
     contenders: tuple[str, ...]
@@ -31,7 +31,7 @@ class Group:
 GROUPS = (
     Group("agent", ("agent", "bare_loop"), (Comparison("agent", "agent", "bare_loop", 1.0),)),
     Group(
-        "publish_many",
+        "publish",
         ("publish_dicts", "publish_arrow", "serializer"),
         (
             Comparison("publish_many from dicts", "publish_dicts", "serializer", 1.0),

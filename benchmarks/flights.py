@@ -8,6 +8,7 @@ import pyarrow as pa
 HOT_KEYS = 4_044
 """As many aircraft as the year 2013 of New York's flights has."""
 PARTITIONS = 6
+BUNDLE = "benchmark_inputs"
 CONSUMER = "benchmark"
 AGENT_VIEW = "flight"
 PUBLISHED_VIEW = "flight_published"
@@ -50,6 +51,10 @@ customProperties:
   - {{property: syncline.whenStale, value: flag}}
   - {{property: syncline.maxAhead, value: 5 min}}
 """
+_TAXI_OUT = """\
+      - {name: taxi_out, logicalType: number, physicalType: double, required: false,
+         customProperties: [{property: syncline.default, value: 15.0}]}
+"""
 _BUNDLE = """
 apiVersion: syncline/v1
 kind: Bundle
@@ -74,10 +79,26 @@ def definition_files() -> dict[str, str]:
     return {**contracts, "bundles/inputs.yaml": _BUNDLE, "subscriptions/benchmark.yaml": _SUBSCRIPTION}
 
 
+def release_files(release: int) -> dict[str, str]:
+    """What `syncline apply` needs for release 1 of the bundle, and for release 2: the same with one feature more."""
+    files = definition_files()
+    contract = files["contracts/flight.odcs.yaml"]
+    if release > 1:
+        contract = contract.replace("version: 1.0.0", "version: 1.1.0")
+        contract = contract.replace("customProperties:", _TAXI_OUT + "customProperties:")
+    subscription = files["subscriptions/benchmark.yaml"].replace("policy: {compatible: 1}", "policy: follow")
+    return {
+        "contracts/flight.odcs.yaml": contract,
+        "bundles/inputs.yaml": files["bundles/inputs.yaml"],
+        "subscriptions/benchmark.yaml": subscription,
+    }
+
+
 def flights(rows: int, *, last_event_us: int, keys: int = HOT_KEYS, seed: int = 2013) -> pa.RecordBatch:
     """`rows` rows in the order of their event times, which are a microsecond apart and end at `last_event_us`."""
     random = np.random.default_rng(seed)
-    aircraft = random.integers(0, keys, rows)
+    # As many keys as were asked for, where there are rows enough, in no order.
+    aircraft = random.permutation(np.arange(rows) % keys)
     cancelled = random.random(rows) < 0.025
     delay = np.round(random.exponential(30.0, rows) - 15.0)
     air_time = np.round(random.uniform(20.0, 690.0, rows))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.figures import WORDS, Contest, cpu_us, rate
+from benchmarks.finding import Finding
 
 
-def write(contests: Sequence[Contest], folder: Path) -> str:
+def write(contests: Sequence[Contest], findings: Sequence[Finding], folder: Path) -> str:
     """Write both files; returns the Markdown."""
-    results = [
+    results: list[dict[str, object]] = [
         {
             "figure": contest.comparison.figure,
             "ours": round(rate(contest.ours)),
@@ -23,13 +24,34 @@ def write(contests: Sequence[Contest], folder: Path) -> str:
         }
         for contest in contests
     ]
+    results += [
+        {
+            "figure": found.figure,
+            "ours": _rounded(found.ours),
+            "contender": _rounded(found.contender),
+            "ratio": _rounded(found.ratio),
+            "reach": found.reach,
+            "better": found.better,
+            "unit": found.unit,
+        }
+        for found in findings
+    ]
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    table = _table(contests)
-    (folder / "results.md").write_text(table)
-    return table
+    tables = [table for table in (_contests(contests), _findings(findings)) if table]
+    text = "\n".join(tables)
+    (folder / "results.md").write_text(text)
+    return text
 
 
-def _table(contests: Sequence[Contest]) -> str:
+def line(found: Finding) -> str:
+    """One figure in a sentence."""
+    reached = "reached" if found.is_reached else "NOT reached"
+    return f"{found.figure}: {_figure(found)}, {_reach(found)}: {reached}. {found.means}"
+
+
+def _contests(contests: Sequence[Contest]) -> str:
+    if not contests:
+        return ""
     lines = [
         "| figure | ours, rows/s (CPU µs a row) | contender, rows/s (CPU µs a row) | ratio | rounds | reach |",
         "|---|---|---|---|---|---|",
@@ -44,3 +66,29 @@ def _table(contests: Sequence[Contest]) -> str:
             f"| {comparison.figure} | {ours} | {theirs} | {ratio} | {rounds} | {comparison.reach:g} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    lines = ["| figure | measured | reach | reached | what it is |", "|---|---|---|---|---|"]
+    for found in findings:
+        reached = "yes" if found.is_reached else "no"
+        lines.append(f"| {found.figure} | {_figure(found)} | {_reach(found)} | {reached} | {found.means} |")
+    return "\n".join(lines) + "\n"
+
+
+def _figure(found: Finding) -> str:
+    ours = f"{found.ours:,.4g} {found.unit}"
+    if found.contender is None:
+        return ours
+    return f"{ours} against {found.contender:,.4g}: {found.ratio:.3g}"
+
+
+def _reach(found: Finding) -> str:
+    limit = "at least" if found.better == "higher" else "at most"
+    return f"{limit} {found.reach:g}" + (f" {found.unit}" if found.contender is None else "")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")

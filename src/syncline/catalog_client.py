@@ -13,7 +13,10 @@ from syncline.catalog.events import Decision, Payload, decision_headers, encode_
 from syncline.catalog.fold import Picture, fold
 from syncline.clock import Clock
 from syncline.errors import DecisionVoid, LogUnavailable, TopicMismatch, TopicMissing
-from syncline.ports.log import EventKind, Log, LogReader, Outcome, OutcomeKind
+from syncline.ports.log import EventKind, Log, LogReader, LogWriter, Outcome, OutcomeKind
+
+_SLICE_S = 0.1
+"""How long a wait for an outcome lasts before it is asked whether to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,15 @@ class Author:
 
     actor: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """One record that was appended and read back."""
+
+    offset: int
+    void: str | None
+    """Why it does not count; None where it does."""
 
 
 class CatalogClient:
@@ -33,6 +45,7 @@ class CatalogClient:
         self._clock = clock
         self._client_id = client_id
         self._reader: LogReader | None = None
+        self._writer: LogWriter | None = None
         self._picture = Picture()
 
     @property
@@ -96,6 +109,7 @@ class CatalogClient:
         *,
         before_each: Callable[[Picture, Collection[int]], None] = lambda _picture, _own: None,
         on_recorded: Callable[[Payload, int], None] = lambda _payload, _offset: None,
+        remedy: str = "run plan and apply again",
     ) -> list[int]:
         """Append the decisions one by one, reading each back; returns their offsets.
 
@@ -109,6 +123,7 @@ class CatalogClient:
                 where what the decisions stand on has changed. What lands between its answer and the append is not
                 seen by it.
             on_recorded: told each decision that counts, and its offset.
+            remedy: what to do where a decision is void, as its error says it.
 
         Raises:
             DecisionVoid: another decision about the same subject came first; those before it stand. Plan again.
@@ -116,52 +131,131 @@ class CatalogClient:
         """
         based_on = self._picture.next_offset
         offsets: list[int] = []
-        writer = self._log.writer(client_id=self._client_id)
+        writer, self._writer = self._open_writer(), None
         try:
-            for payload in payloads:
+            for number, payload in enumerate(payloads):
                 before_each(self._picture, offsets)
-                decision = Decision(
-                    event_id=str(uuid.uuid4()),
-                    recorded_at_us=self._clock.now_us(),
-                    actor=author.actor,
-                    reason=author.reason,
-                    based_on=based_on,
-                    payload=payload,
-                )
-                outcomes: list[Outcome] = []
-                writer.append(
-                    self._topic,
-                    key=payload.subject.encode(),
-                    value=encode_decision(decision),
-                    headers=decision_headers(decision),
-                    partition=0,
-                    on_outcome=outcomes.append,
-                )
-                writer.flush(timeout_s)
-                if not outcomes or outcomes[0].kind is not OutcomeKind.ACKNOWLEDGED:
-                    why = outcomes[0].reason if outcomes else f"no answer in {timeout_s:g} s"
-                    raise LogUnavailable(f"the decision about {payload.subject} was not acknowledged: {why}")
-                offset = outcomes[0].offset
-                if offset is None:
-                    raise AssertionError("an acknowledged append has an offset")
+                offset = self._append(writer, payload, author, based_on, timeout_s)
                 self.catch_up(timeout_s)
                 void = self._picture.void_at(offset)
                 if void is not None:
-                    raise DecisionVoid(f"{void.reason}. Nothing was changed by it; run plan and apply again")
-                if offset == based_on:
-                    # Nobody came between: the next decision may build on this one.
-                    based_on = offset + 1
+                    raise DecisionVoid(f"{void.reason}. Nothing was changed by it; {remedy}")
                 offsets.append(offset)
+                if not self._is_foreign(payloads[number + 1 :], based_on, offsets):
+                    # Nobody else has touched what is still to be decided: it may build on this one.
+                    based_on = offset + 1
                 on_recorded(payload, offset)
         finally:
             writer.close(timeout_s)
         return offsets
 
+    def _is_foreign(self, payloads: Sequence[Payload], since: int, own: Collection[int]) -> bool:
+        """Whether the subject of any of them was changed from `since` on, by others than `own`."""
+        changed_at = (self._picture.changed_at.get(payload.subject, -1) for payload in payloads)
+        return any(offset >= since and offset not in own for offset in changed_at)
+
+    def prepare_to_write(self) -> None:
+        """Open the writer of the next `propose` or `record`; nothing is written, and nobody is waited for.
+
+        Worth it where somebody waits for the answer: on Kafka a new writer sends its first record after half a second.
+        It asks for its producer id before it is connected, and then not again for so long (librdkafka).
+        """
+        self._open_writer()
+
+    def record(
+        self,
+        payload: Payload,
+        author: Author,
+        timeout_s: float = 5.0,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Landed:
+        """Append one record and read back to it, with a writer that stays open; says whether it counts.
+
+        For a coordinator, whose records name in their payload what was known.
+
+        Raises:
+            LogUnavailable: the outcome is not known, or could not be read back, within `timeout_s` (for each of
+                the two), or before `stopped`. It may have landed, or may still: `catch_up`, then look again.
+        """
+        writer = self._open_writer()
+        try:
+            offset = self._append(
+                writer, payload, author, self._picture.next_offset, timeout_s, stopped=stopped
+            )
+        except LogUnavailable:
+            # Nothing is left in a queue: it would come when nobody waits for it any more.
+            self._close_writer()
+            raise
+        left_s = timeout_s
+        while self._picture.next_offset <= offset:
+            if left_s <= 0 or stopped():
+                raise LogUnavailable(
+                    f"the decision about {payload.subject} stands at offset {offset} of {self._topic}, which was "
+                    f"read to {self._picture.next_offset} only"
+                )
+            self.poll(min(left_s, _SLICE_S))
+            left_s -= _SLICE_S
+        void = self._picture.void_at(offset)
+        return Landed(offset, void.reason if void else None)
+
     def close(self) -> None:
-        """Release the reader. Idempotent."""
+        """Release the reader, and the writer that is kept open. Idempotent."""
+        self._close_writer()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def _append(
+        self,
+        writer: LogWriter,
+        payload: Payload,
+        author: Author,
+        based_on: int,
+        timeout_s: float,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> int:
+        """Append one decision and wait for its acknowledgement; returns its offset."""
+        decision = Decision(
+            event_id=str(uuid.uuid4()),
+            recorded_at_us=self._clock.now_us(),
+            actor=author.actor,
+            reason=author.reason,
+            based_on=based_on,
+            payload=payload,
+        )
+        outcomes: list[Outcome] = []
+        writer.append(
+            self._topic,
+            key=payload.subject.encode(),
+            value=encode_decision(decision),
+            headers=decision_headers(decision),
+            partition=0,
+            on_outcome=outcomes.append,
+        )
+        left_s = timeout_s
+        while not outcomes and left_s > 0 and not stopped():
+            writer.flush(min(left_s, _SLICE_S))
+            left_s -= _SLICE_S
+        what = f"the decision about {payload.subject} was not acknowledged"
+        if not outcomes:
+            raise LogUnavailable(f"{what}: no answer in {timeout_s:g} s")
+        if outcomes[0].kind is not OutcomeKind.ACKNOWLEDGED:
+            raise LogUnavailable(f"{what}: {outcomes[0].reason}")
+        if outcomes[0].offset is None:
+            raise LogUnavailable(f"{what} with its offset: a repeated request had landed before")
+        return outcomes[0].offset
+
+    def _open_writer(self) -> LogWriter:
+        if self._writer is None:
+            self._writer = self._log.writer(client_id=f"{self._client_id}-decisions")
+        return self._writer
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close(0.0)
+            self._writer = None
 
     def _open(self) -> LogReader:
         if self._reader is None:

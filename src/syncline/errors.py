@@ -9,6 +9,7 @@ SynclineError
 │   ├── PublisherClosed      used after close, or after fork
 │   └── NotAcknowledged      flush or close found updates that failed or whose outcome is unknown
 ├── CatalogError
+│   ├── AuditFailed          nobody could be asked for proof, or no line was drawn across the log in time
 │   ├── DecisionVoid         another decision about the same subject came first
 │   └── UnknownFormat        a record that was written by a newer Syncline
 ├── WireError                bytes on a topic that are not what the wire format says
@@ -25,6 +26,8 @@ SynclineError
 │   ├── StoreBusy            another process writes this store
 │   ├── StoreCorrupt         what is on disk is not what was written
 │   └── StoreFull            the disk, or the map, is full; nothing was written
+├── SnapshotError            the place of snapshots cannot be used, or this store cannot give or take one
+│   └── SnapshotRefused      a snapshot is not what was written, or does not belong here; another one may
 └── ReadError
     ├── NotReady             the agent has not finished its first catch-up
     ├── UnknownBundle        no such bundle, view or feature
@@ -133,6 +136,10 @@ class CatalogError(SynclineError):
     """The catalog cannot be read or written as asked."""
 
 
+class AuditFailed(CatalogError):
+    """Nobody could be asked for proof of its state, or no line was drawn across the log in time."""
+
+
 class DecisionVoid(CatalogError):
     """Another decision about the same subject came first. Plan again."""
 
@@ -195,6 +202,14 @@ class StoreCorrupt(StoreError):
 
 class StoreFull(StoreError):
     """There is no room; nothing was written."""
+
+
+class SnapshotError(SynclineError):
+    """The place of snapshots cannot be used, or this store cannot give or take one."""
+
+
+class SnapshotRefused(SnapshotError):
+    """A snapshot is not what was written, or does not belong here; an older one may do."""
 
 
 class ReadError(SynclineError):

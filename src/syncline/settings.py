@@ -85,7 +85,7 @@ class AgentSettings(ConnectionSettings):
     alignment_limit_s: float = Field(default=30.0, gt=0)
     """How long partitions stand for one cut before the agent goes on under the old release, and switches later."""
     snapshots: str = ""
-    """Where snapshots are, as a folder or any URL that fsspec knows: a new agent starts from the newest; empty: none."""
+    """Where snapshots are, a folder or any URL that fsspec knows: a new agent starts from the newest; empty: none."""
     snapshot_interval_s: float = Field(default=0.0, ge=0)
     """How often this agent takes one itself; 0: never."""
 

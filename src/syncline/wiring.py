@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Self
 
 from syncline import publisher, reader
 from syncline.clock import Clock, SystemClock
-from syncline.settings import AgentSettings, ConnectionSettings, PublisherSettings
+from syncline.settings import AgentSettings, ConnectionSettings, CoordinatorSettings, PublisherSettings
 from syncline.wire.topics import Topics
 
 if TYPE_CHECKING:
     from syncline.agent.agent import Agent
+    from syncline.coordinator.coordinator import Coordinator
     from syncline.ports.log import Log
     from syncline.ports.registry import Registry
+    from syncline.ports.snapshots import SnapshotStore
     from syncline.ports.store import Store
 
 
@@ -54,6 +56,17 @@ def open_store(path: Path, *, read_only: bool = False) -> Store:
     return LmdbStore.open(path, create=not read_only, read_only=read_only)
 
 
+def open_snapshots(location: str) -> SnapshotStore:
+    """The place of snapshots at a folder or an fsspec URL; nothing is connected yet.
+
+    Raises:
+        SnapshotError: nothing is known that could read such a URL.
+    """
+    from syncline.adapters.fsspec import FsspecSnapshots
+
+    return FsspecSnapshots.open(location)
+
+
 def make_agent(
     settings: AgentSettings,
     *,
@@ -65,8 +78,27 @@ def make_agent(
     """An agent for a consumer, on Kafka."""
     from syncline.agent.agent import Agent, Ports
 
-    ports = Ports(open_log(settings), store, SystemClock())
+    snapshots = open_snapshots(settings.snapshots) if settings.snapshots else None
+    ports = Ports(open_log(settings), store, SystemClock(), snapshots)
     return Agent(ports, settings=settings, consumer=consumer, stopped=stopped, wait=wait)
+
+
+def make_coordinator(
+    settings: CoordinatorSettings, *, stopped: Callable[[], bool], wait: Callable[[float], object]
+) -> Coordinator:
+    """A coordinator, on Kafka."""
+    from syncline.coordinator.coordinator import Coordinator, Ports
+
+    ours = {
+        # Agents stand while its records are on their way: nothing is waited for to send more at once.
+        "linger.ms": 0,
+        # A marker without an answer is given up with its cut.
+        "delivery.timeout.ms": max(1, round(settings.prepare_timeout_s * 1_000)),
+    }
+    connection = settings.model_copy(update={"client": ours | settings.client})
+    return Coordinator(
+        Ports(open_log(connection), SystemClock()), settings=settings, stopped=stopped, wait=wait
+    )
 
 
 def calm_collector() -> None:

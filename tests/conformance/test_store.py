@@ -353,6 +353,85 @@ def test_generation_counts_the_commits_that_write_meta(store: Store) -> None:
     assert seen == [1, 1, 1, 2, 3]
 
 
+def test_clear_forgets_everything_but_what_is_given(store: Store) -> None:
+    """Cells, states, tombstones and meta go at once, and what is given stands there in the same commit."""
+    filled = {"keys": [b"a"], "cells": [b"1"], "tombstones_added": [(5, b"a")]}
+    store.commit([write(**filled), write("other", 300, **filled)], {"release": b"1", "kept": b"1"})
+
+    store.clear({"kept": b"2", "gone": None})
+
+    with store.snapshot() as snapshot:
+        assert snapshot.partitions() == []
+        assert snapshot.state("flights", 0) is None
+        assert snapshot.cells("flights", 0, [b"a"]) == [None]
+        assert list(snapshot.scan("other", 300)) == []
+        assert snapshot.tombstones("other", 300, LATEST_US) == []
+        assert [snapshot.meta(name) for name in ("release", "kept", "gone")] == [None, b"2", None]
+        assert snapshot.generation() == 2
+
+
+def test_a_cleared_store_is_filled_again(store: Store) -> None:
+    """What is committed afterwards stands alone; clearing an empty store is no error."""
+    store.clear()
+    store.commit([write(keys=[b"a", b"b"], cells=[b"1", b"1"])])
+    store.clear()
+
+    store.commit([write(next_offset=9, keys=[b"b"], cells=[b"2"], tombstones_added=[(1, b"b")])])
+
+    with store.snapshot() as snapshot:
+        assert list(snapshot.scan("flights", 0)) == [(b"b", b"2")]
+        assert snapshot.tombstones("flights", 0, 2) == [(1, b"b")]
+        assert snapshot.state("flights", 0) == PartitionState(next_offset=9)
+
+
+def test_a_snapshot_does_not_see_that_the_store_was_cleared(store: Store) -> None:
+    """One read is one moment: everything is still there, until the block ends."""
+    store.commit([write(keys=[b"a"], cells=[b"1"], tombstones_added=[(1, b"a")])], {"m": b"1"})
+
+    with store.snapshot() as before:
+        store.clear({"m": b"2"})
+        store.commit([write(next_offset=2, keys=[b"a"], cells=[b"2"])])
+
+        assert before.partitions() == [("flights", 0)]
+        assert list(before.scan("flights", 0)) == [(b"a", b"1")]
+        assert before.tombstones("flights", 0, 2) == [(1, b"a")]
+        assert (before.meta("m"), before.generation()) == (b"1", 1)
+    with store.snapshot() as after:
+        assert list(after.scan("flights", 0)) == [(b"a", b"2")]
+        assert (after.meta("m"), after.generation()) == (b"2", 2)
+
+
+def test_a_clear_that_cannot_be_changes_nothing(store: Store) -> None:
+    """A meta name that cannot be one: every partition is still there."""
+    store.commit([write(keys=[b"a"], cells=[b"1"])])
+
+    with pytest.raises(StoreError, match="meta name"):
+        store.clear({"": b"1"})
+
+    with store.snapshot() as snapshot:
+        assert list(snapshot.scan("flights", 0)) == [(b"a", b"1")]
+
+
+def test_forget_takes_some_partitions_away_and_nothing_else(store: Store) -> None:
+    """Cells, tombstones and state of the named partitions go; others, and meta, stay; what is not there is no error."""
+    filled = {"keys": [b"a"], "cells": [b"1"], "tombstones_added": [(5, b"a")]}
+    store.commit([write(**filled), write("other", 300, **filled)], {"kept": b"1"})
+
+    with store.snapshot() as before:
+        store.forget([("flights", 0), ("never", 7)])
+        assert before.partitions() == [("flights", 0), ("other", 300)]
+        assert list(before.scan("flights", 0)) == [(b"a", b"1")]
+    store.commit([write(next_offset=4, keys=[b"b"], cells=[b"2"])])
+
+    with store.snapshot() as snapshot:
+        assert snapshot.partitions() == [("flights", 0), ("other", 300)]
+        assert list(snapshot.scan("flights", 0)) == [(b"b", b"2")]
+        assert snapshot.tombstones("flights", 0, LATEST_US) == []
+        assert list(snapshot.scan("other", 300)) == [(b"a", b"1")]
+        assert snapshot.tombstones("other", 300, LATEST_US) == [(5, b"a")]
+        assert (snapshot.meta("kept"), snapshot.generation()) == (b"1", 1)
+
+
 def test_no_name_of_meta_collides_with_the_stores_own(store: Store) -> None:
     """A role may call a value `generation` or `format`."""
     store.commit([], {"generation": b"x", "format": b"y"})
@@ -387,6 +466,8 @@ def test_close_can_be_repeated_and_ends_everything(store: Store) -> None:
         pass
     with pytest.raises(StoreError, match="closed"):
         store.commit([write()])
+    with pytest.raises(StoreError, match="closed"):
+        store.clear()
 
 
 KEYS = st.sampled_from([b"a", b"b", b"c", b"\x00", b"\xff" * 511, b"ab"])
@@ -409,7 +490,8 @@ WRITES = st.builds(
     st.lists(ENTRIES, unique=True),
 )
 META = st.none() | st.dictionaries(st.sampled_from(["x", "y"]), st.none() | st.binary(max_size=5))
-STEPS = st.lists(st.tuples(st.lists(WRITES, max_size=3), META), max_size=12)
+STEPS = st.lists(st.tuples(st.none() | st.lists(WRITES, max_size=3), META), max_size=12)
+"""Each a commit of these writes and meta; where the writes are None, the store is cleared instead."""
 
 
 class Model:
@@ -434,6 +516,13 @@ class Model:
             )
         self.meta = {name: value for name, value in (self.meta | (meta or {})).items() if value is not None}
         self.generation += bool(meta)
+
+    def clear(self, meta: dict[str, bytes | None] | None) -> None:
+        """See `Store.clear`."""
+        generation = self.generation + 1
+        self.__init__()  # type: ignore[misc]  # everything goes
+        self.meta = {name: value for name, value in (meta or {}).items() if value is not None}
+        self.generation = generation
 
     def seen(self) -> dict[str, object]:
         """All there is, as `everything` tells it."""
@@ -474,7 +563,10 @@ def test_stores_equal_plain_dicts(steps: list, watch: int) -> None:
             if number == watch:
                 watched = [(stack.enter_context(kind.snapshot()), model.seen()) for kind in (disk, memory)]
             for kind in (model, disk, memory):
-                kind.commit(writes, meta)
+                if writes is None:
+                    kind.clear(meta)
+                else:
+                    kind.commit(writes, meta)
 
         for kind in (disk, memory):
             with kind.snapshot() as snapshot:

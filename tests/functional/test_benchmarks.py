@@ -31,9 +31,9 @@ def _short_run(folder: Path, stack, *more: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.real
-def test_short_form_writes_every_figure(stack, tmp_path):
+def test_contests_write_every_figure(stack, tmp_path):
     """The short form runs all contenders on a real Kafka and writes valid results, whatever their times are."""
-    done = _short_run(tmp_path, stack)
+    done = _short_run(tmp_path, stack, "agent", "publish")
 
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
@@ -55,10 +55,42 @@ def test_short_form_writes_every_figure(stack, tmp_path):
 
 
 @pytest.mark.real
-def test_only_measures_the_group_named(stack, tmp_path):
-    """`--only` leaves the other figures out."""
-    done = _short_run(tmp_path, stack, "--only", "publish_many")
+@pytest.mark.parametrize(
+    ("subject", "figures", "compared"),
+    [
+        ("cuts", 1, False),
+        ("reads", 1, True),
+        ("digests", 3, True),
+        ("snapshots", 1, True),
+        ("verify", 1, False),
+    ],
+)
+def test_each_subject_writes_its_figures(stack, tmp_path, subject, figures, compared):
+    """Named alone, a subject is all that is measured; what it reaches is said, and is no failure."""
+    done = _short_run(tmp_path, stack, subject)
 
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "results.json").read_text())
-    assert {result["figure"] for result in results} == {"publish_many from dicts", "publish_many from Arrow"}
+    assert len(results) == figures
+    for result in results:
+        assert set(result) == _FIELDS
+        assert (result["ratio"] is not None) == (result["contender"] is not None) == compared
+        assert result["reach"] > 0
+        assert result["better"] in ("higher", "lower")
+    table = (tmp_path / "results.md").read_text()
+    assert all(f"| {result['figure']} |" in table for result in results)
+
+
+def test_an_unknown_subject_is_refused():
+    """A name that is no subject is a usage error, and the ones there are are named."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "agents"],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 64
+    assert "no such subject: agents" in done.stderr

@@ -39,9 +39,9 @@ def test_wrong_file_is_refused(config, tmp_path):
 
 
 def test_has_every_part(config):
-    """Kafka, a registry, the definitions applied, an agent and a publisher."""
-    assert set(config["services"]) == {"kafka", "registry", "apply", "agent", "publisher"}
-    assert set(ours(config)) == {"apply", "agent", "publisher"}
+    """Kafka, a registry, the definitions applied, an agent, a coordinator and a publisher."""
+    assert set(config["services"]) == {"kafka", "registry", "apply", "agent", "coordinator", "publisher"}
+    assert set(ours(config)) == {"apply", "agent", "coordinator", "publisher"}
 
 
 def test_ports_are_for_this_machine(config):
@@ -61,7 +61,7 @@ def test_starts_in_order(config):
     for server in ("kafka", "registry"):
         assert services["apply"]["depends_on"][server]["condition"] == "service_healthy"
         assert services[server]["healthcheck"]["test"]
-    for role in ("agent", "publisher"):
+    for role in ("agent", "coordinator", "publisher"):
         assert services[role]["depends_on"]["apply"]["condition"] == "service_completed_successfully"
 
 
@@ -79,7 +79,7 @@ def test_containers_of_ours_can_do_little(config):
     assert users[-1] == "10001:10001"
 
 
-@pytest.mark.parametrize("name", ["apply", "agent", "publisher"])
+@pytest.mark.parametrize("name", ["apply", "agent", "coordinator", "publisher"])
 def test_commands_are_ours(config, monkeypatch, name):
     """Each service's command line is one that the CLI parses, with the variables that the service has."""
     from syncline.cli.main import cli

@@ -39,25 +39,51 @@ def assert_story(output: str) -> None:
     assert "6 of 6" in output
     assert "3 of 3" in output
     assert "Equal digests at equal offsets" in output
-    assert re.search(r"flight_inputs@1, and the record behind each value", output)
-    assert re.search(r"airport_delay@1\.0 \d+:\d+", output), "a value names its record"
+    assert re.search(r"flight_inputs@2, and the record behind each value", output)
+    assert re.search(r"airport_delay@1\.1 \d+:\d+", output), "a value names its record"
     assert "1048.36058, expected <= 250" in output, "the broken wind gauge of 12 February 2013"
     assert "PRESENT" in output
 
 
+def assert_changes(output: str) -> None:
+    """A MINOR and a MAJOR at one cut each, one rollback, and a model that read all the while."""
+    assert "+ movements_1h: it was added" in output
+    assert "dep_delay_mean_1h: its unit was min and is s now" in output
+    assert re.findall(r"Cut \d+: .* under (flight_inputs@\d)\.", output) == [
+        "flight_inputs@2",
+        "flight_inputs@3",
+    ]
+    assert output.count("Both agents switched exactly there, and held the same state") == 2
+    # Each of both agents' digests of the state at the cut: of three topics, then of four.
+    assert len(re.findall(r"  ([0-9a-f]{16})  \1\n", re.sub(r" +\n", "\n", output))) == 3 + 4 + 4
+    assert re.search(r"rolled back: flight_inputs@2 is live", output)
+    assert re.search(r"IN SYNC: flight_inputs: 2 agents hold the same state in 15 partitions", output)
+    rows = re.findall(
+        r"(flight_inputs@\d)  airport_delay@(\d\.\d), in (\w+) +([\d,]+) +([\d,]+) +(\d+) ", output
+    )
+    assert [row[:3] for row in rows] == [
+        ("flight_inputs@1", "1.0", "min"),
+        ("flight_inputs@2", "1.1", "min"),
+        ("flight_inputs@3", "2.0", "s"),
+    ]
+    assert all(int(count.replace(",", "")) >= 200 for row in rows for count in row[3:5])
+    assert {row[5] for row in rows} == {"0"}, "no input mixed releases"
+
+
 @pytest.mark.timeout(420)
 def test_the_demo_tells_its_story_without_any_server() -> None:
-    """P1, P2, P5: flights published, two agents with equal digests, dead letters with reasons, model inputs."""
+    """P1, P2, P4, P5: flights published, two agents with equal digests at every cut, dead letters, model inputs."""
     output = run_demo()
 
     assert_story(output)
+    assert_changes(output)
     assert "\x1b" not in output, "no colours and no cursor movements off a terminal"
 
 
 @pytest.mark.real
 @pytest.mark.timeout(420)
 def test_the_demo_plays_the_whole_year_on_a_real_cluster(stack: Stack, prefix: str) -> None:
-    """All 336,776 flights of 2013 through real Kafka and a real registry, and both agents agree."""
+    """P4: all 336,776 flights of 2013 through real Kafka and a real registry; both agents agree at every cut."""
     output = run_demo(
         *("--bootstrap-servers", stack.bootstrap_servers, "--registry", stack.registry_url),
         prefix=prefix,
@@ -65,6 +91,7 @@ def test_the_demo_plays_the_whole_year_on_a_real_cluster(stack: Stack, prefix: s
     )
 
     assert_story(output)
+    assert_changes(output)
     published = re.search(r"([\d,]+) updates \(", output)
     assert published is not None
     assert int(published[1].replace(",", "")) > WHOLE_YEAR_ROWS

@@ -13,7 +13,7 @@ import syncline
 from syncline import errors
 from syncline.cli.main import COMMANDS, cli
 from syncline.reader import ModelInput, ModelInputs, Status
-from syncline.settings import AgentSettings, ConnectionSettings, PublisherSettings
+from syncline.settings import AgentSettings, ConnectionSettings, CoordinatorSettings, PublisherSettings
 
 
 def public_names(kind: type) -> list[str]:
@@ -96,7 +96,8 @@ def test_the_commands_and_their_options() -> None:
     found = {}
     for name, command in commands.items():
         assert command is not None
-        options = {option for one in command.params for option in one.opts if option.startswith("--")}
+        spelled = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
+        options = {option for option in spelled if option.startswith("--")}
         found[name] = sorted(options - shared)
 
     assert found == {
@@ -104,9 +105,52 @@ def test_the_commands_and_their_options() -> None:
         "validate": [],
         "plan": ["--allow-widening", "--detailed-exitcode"],
         "apply": ["--actor", "--allow-widening", "--reason", "--yes"],
-        "agent": ["--instance", "--log-level", "--store", "--subscription"],
+        "agent": ["--instance", "--log-level", "--snapshots", "--store", "--subscription"],
+        "coordinator": ["--log-level", "--name"],
         "get": ["--feature", "--store"],
         "status": ["--all", "--consumer", "--partitions"],
+        "rollout start": [
+            "--actor",
+            "--consumer",
+            "--evidence",
+            "--final-after",
+            "--label",
+            "--no-wait",
+            "--reason",
+            "--timeout",
+            "--wait",
+            "--yes",
+        ],
+        "rollout promote": ["--actor", "--evidence", "--no-wait", "--reason", "--timeout", "--wait", "--yes"],
+        "rollout pause": ["--actor", "--no-wait", "--reason", "--timeout", "--wait"],
+        "rollout abort": ["--actor", "--evidence", "--no-wait", "--reason", "--timeout", "--wait"],
+        "rollout rollback": [
+            "--actor",
+            "--evidence",
+            "--mode",
+            "--no-wait",
+            "--reason",
+            "--timeout",
+            "--wait",
+        ],
+        "rollout status": [],
+        "catalog log": [
+            "--about",
+            "--actor",
+            "--counted",
+            "--follow",
+            "--kind",
+            "--last",
+            "--since",
+            "--until",
+            "--void",
+        ],
+        "lineage": ["--down", "--up"],
+        "lock show": ["--release", "--store"],
+        "lock diff": ["--detailed-exitcode", "--from", "--to"],
+        "deprecate": ["--actor", "--alternative", "--reason", "--since", "--until", "--yes"],
+        "retire": ["--actor", "--reason", "--yes"],
+        "withdraw": ["--actor", "--reason", "--yes"],
         "doctor": ["--store"],
         "dlq list": ["--feature", "--id", "--limit", "--rule", "--since", "--until", "--view-version"],
         "dlq show": [],
@@ -122,6 +166,9 @@ def test_the_commands_and_their_options() -> None:
             "--yes",
         ],
         "skip": ["--actor", "--reason", "--schema-id", "--yes"],
+        "snapshot create": ["--store", "--to"],
+        "snapshot list": ["--verify"],
+        "snapshot restore": ["--id", "--replace", "--store"],
         "contract avro": ["--compact", "--folder"],
         "contract json-schema": ["--folder"],
         "contract diff": ["--detailed-exitcode", "--folder"],
@@ -147,15 +194,26 @@ def test_the_settings() -> None:
         "violation_window_s",
     ]
     assert sorted(set(AgentSettings.model_fields) - set(connection)) == [
+        "alignment_limit_s",
         "batch_bytes",
         "batch_rows",
         "instance",
         "poll_timeout_s",
         "report_interval_s",
+        "snapshot_interval_s",
+        "snapshots",
         "stop_timeout_s",
         "store",
         "subscription",
         "violation_window_s",
+    ]
+    assert sorted(set(CoordinatorSettings.model_fields) - set(connection)) == [
+        "coordinator",
+        "fleet_memory_s",
+        "prepare_timeout_s",
+        "report_interval_s",
+        "stop_timeout_s",
+        "takeover_after_s",
     ]
 
 

@@ -7,23 +7,35 @@ from dataclasses import dataclass, replace
 
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
-from syncline.agent.identity import LogIdentity
+from syncline.agent.enacting import META_REACHED, Enacting
 from syncline.agent.ingest import Ingest
-from syncline.agent.opening import open_cursors, require_identity
+from syncline.agent.markers import Markers
+from syncline.agent.partitions import Partitions
+from syncline.agent.proofs import Proofs
+from syncline.agent.restoring import Restoring
 from syncline.agent.standing import Standing
 from syncline.agent.states import AgentState
-from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
+from syncline.catalog.enactment import Member
+from syncline.catalog.serving import Serving
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.contracts.checks.tally import Tally
-from syncline.errors import LogUnavailable, StoreFull, SynclineError, TopicMismatch, TopicMissing
-from syncline.ports.log import EventKind, Log, LogEvent, LogReader, TopicPartition
+from syncline.errors import (
+    LogUnavailable,
+    SnapshotError,
+    StoreFull,
+    SynclineError,
+    TopicMismatch,
+    TopicMissing,
+)
+from syncline.ports.log import Batch, EventKind, Log, LogEvent
+from syncline.ports.snapshots import SnapshotStore
 from syncline.ports.store import Store
 from syncline.schema_book import SchemaBook
 from syncline.settings import AgentSettings
 from syncline.state.partition import FOLD_VERSION
 from syncline.telemetry.agent_events import AgentEvents
-from syncline.telemetry.reports import AgentStatus, encode_report
+from syncline.telemetry.reports import AgentStatus, Report, encode_report
 from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
 from syncline.telemetry.violations import AGENT, Reporter
 from syncline.wire.topics import Topics
@@ -32,11 +44,10 @@ RETRY_S = 1.0
 """How long the agent waits before it tries again what a broker refused."""
 ASK_S = 1.0
 """How long the agent waits for one answer of a broker: told to stop meanwhile, it must end within two seconds."""
-IDENTITY_CHECK_S = 30.0
-"""How often the agent makes sure that its topics are still the same ones."""
-IDENTITY_ASK_S = 0.4
-"""How long it waits for that while it works; without an answer it goes on, and asks again in `IDENTITY_AGAIN_S`."""
-IDENTITY_AGAIN_S = 5.0
+STANDING_POLL_S = 0.005
+"""How long it waits for records while partitions stand at a marker: what lets them go on comes by the catalog."""
+HOLDING_AFTER_S = 1.0
+"""How long partitions stand for a cut before the agent calls it HOLDING: a cut is no trouble by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,8 @@ class Ports:
     log: Log
     store: Store
     clock: Clock
+    snapshots: SnapshotStore | None = None
+    """Where a new store begins from; None: from the log's beginning."""
 
 
 class Agent:
@@ -66,23 +79,50 @@ class Agent:
         self._consumer = consumer
         self._stopped = stopped
         self._wait = wait
+        member = Member(consumer, settings.instance)
         self.name = f"{consumer}/{settings.instance}"
-        self._client_id = f"syncline-agent-{consumer}-{settings.instance}"
+        client_id = f"syncline-agent-{consumer}-{settings.instance}"
         self._topics = Topics(settings.prefix)
         self._events = AgentEvents(self.name)
         self._standing = Standing(self.name, store=ports.store, clock=ports.clock, events=self._events)
-        self._catalog = CatalogClient(
-            ports.log, self._topics.catalog, clock=ports.clock, client_id=self._client_id
-        )
+        self._catalog = CatalogClient(ports.log, self._topics.catalog, clock=ports.clock, client_id=client_id)
         self._book = SchemaBook()
-        self._cursors: dict[TopicPartition, Cursor] = {}
-        self._reader: LogReader | None = None
-        self._writer = ports.log.writer(client_id=self._client_id)
+        self._writer = ports.log.writer(client_id=client_id)
+        self._partitions = Partitions(
+            ports.log,
+            ports.store,
+            self._book,
+            client_id=client_id,
+            catalog_topic=self._topics.catalog,
+            events=self._events,
+            monotonic_s=ports.clock.monotonic_s,
+        )
+        self._enacting = Enacting(
+            member,
+            store=ports.store,
+            clock=ports.clock,
+            book=self._book,
+            standing=self._standing,
+            events=self._events,
+            alignment_limit_s=settings.alignment_limit_s,
+        )
+        proofs = Proofs(agent=self.name, consumer=consumer, store=ports.store, clock=ports.clock)
+        self._markers = Markers(self._enacting, proofs, ports.clock)
+        self._restoring = Restoring(
+            ports.log,
+            ports.store,
+            ports.snapshots,
+            ports.clock,
+            self._standing,
+            self._events,
+            settings.snapshot_interval_s,
+        )
         self._ingest = Ingest(
             store=ports.store,
             office=DeadLetterOffice(self._writer, stopped=stopped, wait=wait),
             events=self._events,
             agent=self.name,
+            markers=self._markers,
             stopped=stopped,
             wait=wait,
             on_trouble=self._hold,
@@ -95,14 +135,13 @@ class Agent:
             append=self._append_counts,
             on_trouble=self._events.violations_not_reported,
         )
-        self._serving: Serving | None = None
+        self._started = False
         self._folded_to = -1
+        self._topics_due = False
+        """Whether topics may have to be opened or dropped before anything else is enacted."""
         self._report_due_s = 0.0
-        self._identity_due_s = 0.0
-        with ports.store.snapshot() as snapshot:
-            serving = snapshot.meta(META_SERVING)
-        self._served_topics = set(_topics(Serving.unpack(serving)).values()) if serving else set()
-        """The topics of what the store's readers are told to read."""
+        self._told: object = None
+        """What a coordinator waits to hear, as it was reported last."""
 
     def run(self) -> None:
         """Work until told to stop; returns after a clean end.
@@ -128,30 +167,41 @@ class Agent:
             self.close()
 
     def step(self) -> int:
-        """One turn of the loop: catalog, then one micro-batch, then the report if it is due. Returns rows read."""
+        """One turn of the loop: catalog, cuts, one micro-batch, then the report if it is due. Returns rows read."""
         rows = 0
         try:
-            if self._reader is None:
+            if not self._started:
                 self._start()
-            if self._reader is not None:
-                self._follow_catalog(0.0)
+            if self._started:
+                self._follow_catalog()
+                self._enact()
                 rows = self._take_batch()
-                self._check_identity()
+                self._partitions.check_identity()
+                if not any(cursor.stand for cursor in self._partitions.cursors.values()):
+                    self._restoring.take_if_due()
         except LogUnavailable as error:
             self._events.log_unavailable(str(error))
-            if self._reader is None:
+            if not self._started:
                 self._standing.become(AgentState.STARTING, str(error))
             self._wait(RETRY_S)
         except StoreFull as error:
             self._events.store_full(str(error))
             self._standing.become(AgentState.HOLDING, str(error))
             self._wait(RETRY_S)
+        except SnapshotError as error:
+            self._events.snapshot_failed(str(error))
+            self._standing.become(AgentState.RESTORING, str(error))
+            self._wait(RETRY_S)
+        except TopicMismatch as error:
+            self._resync(error)
         self._report_if_due()
         return rows
 
     def status(self) -> AgentStatus:
         """What this agent is doing, as it reports it."""
-        serving = self._serving
+        enacting = self._enacting
+        serving = enacting.serving
+        cursors = self._partitions.cursors
         return AgentStatus(
             agent=self.name,
             consumer=self._consumer,
@@ -165,21 +215,22 @@ class Agent:
             fold_version=FOLD_VERSION,
             applied_rows=self._events.applied_rows,
             dead_letters=self._events.dead_letters,
-            partitions=tuple(cursor.status() for _, cursor in sorted(self._cursors.items())),
+            partitions=tuple(cursor.status() for _, cursor in sorted(cursors.items())),
+            standing_at=next((cursor.stand.cut for cursor in cursors.values() if cursor.stand), None),
+            given_up=tuple(sorted(enacting.alignment.given_up)),
+            pending=len(enacting.alignment.queue),
+            cannot_serve=tuple(sorted((enacting.unopened | enacting.cannot_serve).items())),
+            lock=enacting.lock,
+            deprecated=enacting.deprecated,
         )
 
     def close(self) -> None:
         """Release readers and writers; the store is the caller's. Bounded by the settings' stop time."""
-        self._close_reader()
+        self._partitions.close()
         self._catalog.close()
         self._violations.end(self._ports.clock.now_us())
         self._writer.close(self._settings.stop_timeout_s / 3)
         self._events.stopped(clean=self._standing.state is not AgentState.FAILED)
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     # Starting: rule 1 of log.md. The catalog first; no feature record before that.
 
@@ -193,136 +244,190 @@ class Agent:
             self._wait(RETRY_S)
             return
         self._learn()
-        if self._serving is None:
+        if self._enacting.undeclared or self._enacting.serving is None:
+            self._standing.become(AgentState.STARTING, self._enacting.undeclared)
             self._wait(RETRY_S)
             return
-        views = _topics(self._serving)
-        identity = self._require_identity(set(views.values()), ASK_S)
-        self._cursors.clear()
-        reader = self._ports.log.reader(client_id=self._client_id, group=self._client_id)
-        try:
-            for view, major in views:
-                opened = open_cursors(
-                    self._book.major(view, major),
-                    reader=reader,
-                    store=self._ports.store,
-                    identity=identity,
-                    timeout_s=ASK_S,
-                )
-                self._cursors.update({cursor.place: cursor for cursor in opened})
-            self._standing.trimmed = any(cursor.state.head_trimmed for cursor in self._cursors.values())
-        except BaseException:
-            reader.close()
-            raise
-        self._reader = reader
-        self._assign()
+        if self._restoring.is_needed():
+            majors = {major: topic for found in self._kept().values() for major, topic in found.items()}
+            self._restoring.restore(
+                self._partitions,
+                majors,
+                begin_anew=self._enacting.begin_anew,
+                catalog_topic=self._topics.catalog,
+                timeout_s=ASK_S,
+            )
+            self._learn()
+        if self._enacting.alignment.queue:
+            # What was decided while it was away comes first: it lags until then.
+            self._standing.must_catch_up()
+        self._open_topics()
+        self._started = True
+        self._partitions.assign()
         self._standing.become(AgentState.CATCHING_UP, "")
+        self._report_again()
 
-    def _require_identity(self, topics: set[str], timeout_s: float) -> LogIdentity:
-        # The catalog too: made again, it would give schema ids another meaning.
-        ports, asked = self._ports, {*topics, self._topics.catalog}
-        identity = require_identity(ports.log, ports.store, asked, timeout_s=timeout_s)
-        self._identity_due_s = ports.clock.monotonic_s() + IDENTITY_CHECK_S
-        return identity
+    def _kept(self) -> dict[int, dict[tuple[str, int], str]]:
+        """The releases whose topics are read, but for those that are only passed through and are gone already."""
+        kept = self._enacting.topics_to_keep()
+        for release, majors in kept.items():
+            if self._enacting.is_let_go(release):
+                self._enacting.gone |= {topic for topic in majors.values() if self._is_gone(topic)}
+        return {
+            release: {major: topic for major, topic in majors.items() if topic not in self._enacting.gone}
+            for release, majors in kept.items()
+        }
 
-    def _check_identity(self) -> None:
-        now_s = self._ports.clock.monotonic_s()
-        if now_s < self._identity_due_s:
-            return
-        self._identity_due_s = now_s + IDENTITY_AGAIN_S
-        try:
-            self._require_identity({topic for topic, _ in self._cursors}, IDENTITY_ASK_S)
-        except LogUnavailable as error:
-            # Nothing to hold for: while no broker answers nothing is read, and the reader goes on by itself.
-            self._events.log_unavailable(str(error))
+    def _is_gone(self, topic: str) -> bool:
+        return topic not in self._partitions.topics and self._ports.log.describe_topic(topic, ASK_S) is None
 
-    # The catalog: what to serve, and which schema ids are known.
+    def _open_topics(self) -> bool:
+        """Open what is to be read and is not open yet, and drop what was let go; whether that changed anything."""
+        enacting, before = self._enacting, self._partitions.topics
+        serving = enacting.serving
+        if serving is None:
+            return False
+        enacting.unopened = {}
+        for release, majors in self._kept().items():
+            try:
+                self._partitions.open(majors, ASK_S)
+            except (TopicMismatch, TopicMissing) as error:
+                if release == serving.release:
+                    raise
+                # It is warmed for later, and what is served now does not depend on it.
+                enacting.unopened[release] = str(error)
+        self._partitions.drop(enacting.topics_let_go())
+        kept = {topic for majors in enacting.topics_to_keep().values() for topic in majors.values()}
+        self._partitions.leave(self._partitions.topics - kept)
+        self._note_trimmed()
+        return self._partitions.topics != before
 
-    def _follow_catalog(self, timeout_s: float) -> None:
-        while self._catalog.poll(timeout_s):
-            timeout_s = 0.0
+    def _note_trimmed(self) -> None:
+        """A state whose head was trimmed away is wrong: it is never served, nor switched to."""
+        enacting = self._enacting
+        trimmed = {
+            cursor.major.topic for cursor in self._partitions.cursors.values() if cursor.state.head_trimmed
+        }
+        self._standing.trimmed = bool(enacting.serving and trimmed & _topics(enacting.serving))
+        for release, majors in self._enacting.topics_to_keep().items():
+            gone = sorted(trimmed & set(majors.values()))
+            if gone and enacting.serving is not None and release != enacting.serving.release:
+                enacting.unopened.setdefault(
+                    release, f"the beginning of {gone[0]} is gone: start this agent from a snapshot"
+                )
+
+    def _resync(self, error: TopicMismatch) -> None:
+        """The store does not belong to the log any more: never a silent jump (P6)."""
+        if self._ports.snapshots is None:
+            raise error
+        self._events.resync(str(error))
+        self._restoring.resync = str(error)
+        self._partitions.close()
+        self._partitions.cursors.clear()
+        self._started = False
+
+    # The catalog: what to serve, what to enact, and which schema ids are known.
+
+    def _follow_catalog(self) -> None:
+        while self._catalog.poll(0.0):
+            pass
         if self._catalog.picture.next_offset != self._folded_to:
             self._learn()
-            self._folded_to = self._catalog.picture.next_offset
-            self._retry_held()
-            if self._serving is not None and not self._assigned(self._serving):
-                # The consumer was declared anew, for a bundle with other topics: they are opened as at a start.
-                self._close_reader()
-                self._standing.become(
-                    AgentState.STARTING, f"bundle {self._serving.bundle} has topics to be opened"
-                )
-
-    def _assigned(self, serving: Serving) -> bool:
-        return set(_topics(serving).values()) <= {topic for topic, _ in self._cursors}
+            self._topics_due = True
+        if not self._topics_due or self._enacting.serving is None:
+            return
+        # Nothing is enacted before what it needs is open, however long a broker is away.
+        changed = self._open_topics()
+        self._topics_due = False
+        for cursor in self._partitions.cursors.values():
+            if cursor.held:
+                cursor.held, changed = "", True
+                self._events.released(*cursor.place)
+        if changed:
+            self._partitions.assign()
 
     def _learn(self) -> None:
         picture = self._catalog.picture
+        self._folded_to = picture.next_offset
         self._book.learn(picture)
-        declared = picture.subscriptions.get(self._consumer)
-        if declared is None:
-            self._standing.become(
-                AgentState.STARTING,
-                f"subscription {self._consumer} is not in the catalog: run `syncline apply`",
-            )
-            return
-        releases = picture.releases[declared.payload.bundle]
-        # The first release is simply active; the next ones are enacted at a cut, never by being there.
-        serving = serve(picture, declared.payload, releases[0])
-        if serving == self._serving:
-            return
-        topics = set(_topics(serving).values())
-        if not topics <= self._served_topics:
-            # Values of topics that were never read are not those of the log.
-            self._standing.must_catch_up()
-        self._ports.store.commit(
-            [], {META_SERVING: serving.pack(), META_AGENT: self._standing.condition().pack()}
-        )
-        self._served_topics = topics
-        if self._serving is None:
-            self._events.release_active(serving.bundle, serving.release, serving.epoch)
-        if len(releases) > serving.release:
-            self._events.releases_waiting(serving.bundle, serving.release, len(releases))
-        self._serving = serving
+        self._markers.learn(picture)
+        before = self._enacting.serving
+        self._enacting.learn(picture)
+        serving = self._enacting.serving
+        if self._started and serving is not None and before is not None and serving.bundle != before.bundle:
+            # The consumer was declared anew, for another bundle.
+            self._standing.become(AgentState.STARTING, f"bundle {serving.bundle} has topics to be opened")
 
-    def _retry_held(self) -> None:
-        held = [cursor for cursor in self._cursors.values() if cursor.held]
-        if held:
-            for cursor in held:
-                cursor.held = ""
-                self._events.released(*cursor.place)
-            self._assign()
+    def _enact(self) -> None:
+        """Give up what was held for too long, enact what is ready, and let go what stood for it."""
+        now_s = self._ports.clock.monotonic_s()
+        alignment = self._enacting.alignment
+        for cut in alignment.give_up(now_s):
+            self._events.cut_given_up(cut, limit_s=self._settings.alignment_limit_s)
+        epoch = self._enacting.serving.epoch if self._enacting.serving else None
+        for reached in self._enacting.enact_what_is_ready(self._partitions.cursors):
+            self._tell(reached)
+        changed = self._enacting.serving is not None and self._enacting.serving.epoch != epoch
+        if changed:
+            self._topics_due = True
+            self._open_topics()
+            self._topics_due = False
+        for cursor in self._partitions.cursors.values():
+            if cursor.stand is not None:
+                cursor.stand = self._markers.stand_at(
+                    cursor.place, offset=cursor.stand.offset, cut=cursor.stand.cut
+                )
+                changed |= cursor.stand is None
+        if changed:
+            self._partitions.assign()
+        for proof in self._markers.proven:
+            self._tell(proof)
+        self._markers.proven.clear()
+        # After the proofs: whoever reads that an audit was passed has read them all.
+        for reached in self._markers.audits_passed(self._partitions.cursors):
+            self._tell(reached)
+
+    def _report_again(self) -> None:
+        """What was reported of the last cut may not have arrived before this agent ended."""
+        with self._ports.store.snapshot() as snapshot:
+            packed = snapshot.meta(META_REACHED)
+        if packed is not None:
+            self._append_report(packed)
 
     # The log: one micro-batch at a time.
 
     def _take_batch(self) -> int:
-        if self._reader is None:
-            return 0
         settings = self._settings
-        batch = self._reader.poll(settings.batch_rows, settings.batch_bytes, settings.poll_timeout_s)
+        cursors = self._partitions.cursors
+        stands = any(cursor.stand for cursor in cursors.values())
+        timeout_s = min(settings.poll_timeout_s, STANDING_POLL_S) if stands else settings.poll_timeout_s
+        batch = self._partitions.poll(settings.batch_rows, settings.batch_bytes, timeout_s)
         for event in batch.events:
             self._heed(event)
         if len(batch):
-            held = self._ingest.fold(batch, self._cursors, self._book)
-            for cursor in held:
-                self._events.held(*cursor.place, cursor.held)
-            if held:
-                # While they are still assigned: a partition that is held is behind, and nothing tells its end later.
-                self._look_at_ends()
-                self._assign()
-        folded_to = {(cut.topic, cut.partition): cut.next_offset for cut in batch.slices}
-        for topic, partition, end in batch.eof:
-            reached = self._cursors.get((topic, partition))
-            if reached is not None and not reached.held:
-                reached.end_offset = end
-                if (
-                    end
-                    > reached.state.next_offset
-                    == folded_to.get((topic, partition), reached.state.next_offset)
-                ):
-                    # What stands between is no record for us (a transaction's marker): pass it with the next commit.
-                    reached.state = replace(reached.state, next_offset=end)
+            stopped = self._ingest.fold(batch, cursors, self._book)
+            for cursor in stopped:
+                if cursor.held:
+                    self._events.held(*cursor.place, cursor.held)
+            if stopped:
+                # While they are still assigned: a partition that stops is behind, and nothing tells its end later.
+                self._partitions.look_at_ends()
+                self._partitions.assign()
+        self._note_ends(batch)
         self._settle()
         return len(batch)
+
+    def _note_ends(self, batch: Batch) -> None:
+        folded_to = {(cut.topic, cut.partition): cut.next_offset for cut in batch.slices}
+        for topic, partition, end in batch.eof:
+            reached = self._partitions.cursors.get((topic, partition))
+            if reached is None or not reached.goes_on:
+                continue
+            reached.end_offset = end
+            position = reached.state.next_offset
+            if end > position == folded_to.get((topic, partition), position):
+                # What stands between is no record for us (a transaction's marker): pass it with the next commit.
+                reached.state = replace(reached.state, next_offset=end)
 
     def _heed(self, event: LogEvent) -> None:
         match event.kind:
@@ -335,42 +440,49 @@ class Agent:
                 )
             case EventKind.FATAL:
                 self._events.reader_rebuilt(event.message)
-                if self._reader is not None:
-                    self._reader.close()
-                self._reader = self._ports.log.reader(client_id=self._client_id, group=self._client_id)
-                self._assign()
+                self._partitions.rebuild()
             case EventKind.OTHER:
                 self._events.log_unavailable(event.message)
-
-    def _assign(self) -> None:
-        if self._reader is not None:
-            self._reader.assign(
-                [
-                    (topic, partition, cursor.state.next_offset)
-                    for (topic, partition), cursor in sorted(self._cursors.items())
-                    if not cursor.held
-                ]
-            )
 
     # What the agent says of itself.
 
     def _settle(self) -> None:
         """Which state all of this amounts to."""
-        held = [cursor.held for cursor in self._cursors.values() if cursor.held]
-        trimmed = sorted(cursor.major.topic for cursor in self._cursors.values() if cursor.state.head_trimmed)
-        if self._ingest.trouble:
-            self._standing.become(AgentState.HOLDING, self._ingest.trouble)
-        elif held:
-            self._standing.become(AgentState.HOLDING, held[0])
-        elif trimmed:
-            self._standing.become(
-                AgentState.HOLDING,
-                f"the beginning of {trimmed[0]} is gone, so the values cannot be proven: start from a snapshot",
-            )
-        elif all(cursor.caught_up for cursor in self._cursors.values()):
-            self._standing.become(AgentState.LIVE, "")
-        else:
+        why = self._why_holding()
+        cursors = self._partitions.cursors.values()
+        served = _topics(self._enacting.serving) if self._enacting.serving else set()
+        behind = [cursor for cursor in cursors if cursor.major.topic in served and not cursor.caught_up]
+        if why:
+            self._standing.become(AgentState.HOLDING, why)
+        elif behind or (self._enacting.alignment.queue and not self._standing.caught_up):
             self._standing.become(AgentState.CATCHING_UP, "")
+        else:
+            self._standing.become(AgentState.LIVE, "")
+
+    def _why_holding(self) -> str:
+        cursors = [cursor for _, cursor in sorted(self._partitions.cursors.items())]
+        if self._ingest.trouble:
+            return self._ingest.trouble
+        for cursor in cursors:
+            if cursor.held:
+                return cursor.held
+        if self._standing.trimmed:
+            trimmed = next(cursor.major.topic for cursor in cursors if cursor.state.head_trimmed)
+            return (
+                f"the beginning of {trimmed} is gone, so the values cannot be proven: start from a snapshot"
+            )
+        if self._enacting.undeclared:
+            return self._enacting.undeclared
+        return self._standing.refuses or self._enacting.blocked() or self._why_standing(cursors)
+
+    def _why_standing(self, cursors: list[Cursor]) -> str:
+        now_s = self._ports.clock.monotonic_s()
+        for cursor in cursors:
+            if cursor.stand is not None:
+                since_s = self._enacting.alignment.held_since_s(cursor.stand.cut)
+                if since_s is not None and now_s - since_s >= HOLDING_AFTER_S:
+                    return cursor.stand.reason
+        return ""
 
     def _hold(self, reason: str) -> None:
         """Nothing can be committed for now: say so while it lasts."""
@@ -392,34 +504,42 @@ class Agent:
     def _report_if_due(self) -> None:
         if self._violations.send(self._ports.clock.now_us()):
             self._writer.poll(0.0)
-        if self._ports.clock.monotonic_s() >= self._report_due_s:
+        if self._ports.clock.monotonic_s() >= self._report_due_s or self._news() != self._told:
             self._report()
+
+    def _news(self) -> object:
+        """What is reported at once: a coordinator prepares no cut before it has heard of it."""
+        enacting = self._enacting
+        if not self._started or enacting.serving is None:
+            return None
+        return (
+            enacting.serving.epoch,
+            enacting.releases_known,
+            enacting.cannot_serve,
+            dict(enacting.unopened),
+            [cursor.caught_up for cursor in self._partitions.cursors.values()].count(True),
+        )
 
     def _report(self) -> None:
         """Status to the reports topic, offsets to the lag tools: best effort, the store knows better."""
         self._report_due_s = self._ports.clock.monotonic_s() + self._settings.report_interval_s
+        self._told = self._news()
         self._standing.save()
-        self._look_at_ends()
+        self._enacting.warn()
+        self._partitions.look_at_ends()
+        self._tell(self.status())
+        self._partitions.commit()
+
+    def _tell(self, report: Report) -> None:
+        self._append_report(encode_report(report))
+
+    def _append_report(self, packed: bytes) -> None:
         try:
-            self._writer.append(
-                self._topics.reports, key=self.name.encode(), value=encode_report(self.status())
-            )
+            self._writer.append(self._topics.reports, key=self.name.encode(), value=packed)
         except (BufferError, LogUnavailable, TopicMissing) as error:
-            self._events.log_unavailable(f"the status was not reported: {error}")
+            self._events.log_unavailable(f"nothing was reported: {error}")
         self._writer.poll(0.0)
-        if self._reader is not None:
-            self._reader.commit({place: cursor.state.next_offset for place, cursor in self._cursors.items()})
-
-    def _look_at_ends(self) -> None:
-        # An agent that is behind meets no end of a partition, and its lag is asked for most of all then.
-        if self._reader is None:
-            return
-        for place, cursor in self._cursors.items():
-            end = self._reader.end_seen(*place)
-            if end is not None:
-                cursor.end_offset = end
 
 
-def _topics(serving: Serving) -> dict[tuple[str, int], str]:
-    """(view, MAJOR) → topic."""
-    return {(view.view, view.major): view.topic for view in serving.views}
+def _topics(serving: Serving) -> set[str]:
+    return {view.topic for view in serving.views}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncline.ports.log import TopicPartition
+from syncline.rollout.alignment import Stand
 from syncline.state.partition import PartitionState
 from syncline.state.view_schema import ViewMajor
 from syncline.telemetry.reports import PartitionStatus
@@ -23,6 +24,8 @@ class Cursor:
     """The log's end as last seen."""
     held: str = ""
     """Why it does not go on; empty when it does."""
+    stand: Stand | None = None
+    """The marker that it stands at, for a version change; None when it does not."""
     halted_at: int = -1
     """Offset of the record that halted it last: it is judged again and again, and counted once."""
 
@@ -30,6 +33,11 @@ class Cursor:
     def place(self) -> TopicPartition:
         """(topic, partition)."""
         return self.major.topic, self.partition
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is read on: it is neither held nor at a marker."""
+        return not self.held and self.stand is None
 
     @property
     def caught_up(self) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
+from syncline.agent.markers import Markers
 from syncline.contracts.checks.tally import Tally
 from syncline.errors import StoreFull
 from syncline.ports.log import Batch, Slice, TopicPartition
@@ -17,6 +20,7 @@ from syncline.state.partition import PartitionWrite
 from syncline.state.rows import Rows
 from syncline.state.verdict import Stop, Verdict, judge
 from syncline.telemetry.agent_events import AgentEvents
+from syncline.wire.control import Marker, is_marker, parse_control
 from syncline.wire.dead_letters import DeadLetter
 
 
@@ -28,6 +32,8 @@ class _Folded:
     rows: Rows
     verdict: Verdict
     write: PartitionWrite
+    cut_off: bool
+    """Rows were left out, as they stand at or after the vector of a cut that is to be enacted first."""
 
 
 class Ingest:
@@ -40,6 +46,7 @@ class Ingest:
         office: DeadLetterOffice,
         events: AgentEvents,
         agent: str,
+        markers: Markers,
         stopped: Callable[[], bool],
         wait: Callable[[float], object],
         on_trouble: Callable[[str], None],
@@ -55,6 +62,7 @@ class Ingest:
         self._office = office
         self._events = events
         self._agent = agent
+        self._markers = markers
         self._stopped = stopped
         self._wait = wait
         self._on_trouble = on_trouble
@@ -64,40 +72,58 @@ class Ingest:
         """Why nothing can be committed at the moment; empty when all is well."""
 
     def fold(self, batch: Batch, cursors: Mapping[TopicPartition, Cursor], book: SchemaBook) -> list[Cursor]:
-        """Fold the batch and commit; returns the cursors that are held now, at the record that holds them.
+        """Fold the batch and commit; returns the cursors that do not go on now: held at a record, or at a marker.
 
-        Rows of partitions that are not assigned any more, or were folded before, are passed by.
+        Rows of partitions that are not assigned any more, that do not go on, or were folded before, are passed by.
         """
-        held: list[Cursor] = []
+        stopped: list[Cursor] = []
         pending = [
             (cursor, _rows(batch, cut, cursor))
             for cut in batch.slices
-            if (cursor := cursors.get((cut.topic, cut.partition))) is not None
+            if (cursor := cursors.get((cut.topic, cut.partition))) is not None and cursor.goes_on
         ]
         while pending:
             folded = self._judge_all(pending, book)
             if not self._commit(folded):
-                return held
-            pending = []
+                return stopped
+            at_markers: list[_Folded] = []
             for each in folded:
-                stop = each.verdict.stop
-                if stop is None:
+                if not self._go_on(each):
+                    stopped.append(each.cursor)
                     continue
-                if not stop.marker:
-                    each.cursor.held = stop.reason
-                    held.append(each.cursor)
-                    self._count_halt(each.cursor, stop, int(each.rows.offsets[stop.row]))
-                    continue
-                rest = self._step_over(each)
-                if rest is None:
-                    return held
-                if len(rest):
-                    pending.append((each.cursor, rest))
+                if each.verdict.stop is not None:
+                    at_markers.append(each)
+            rest = self._step_over(at_markers)
+            if rest is None:
+                return stopped
+            pending = rest
             if pending:
                 self._on_turn()
                 if self._stopped():
-                    return held
-        return held
+                    return stopped
+        return stopped + _short(batch, cursors)
+
+    def _go_on(self, folded: _Folded) -> bool:
+        """Whether the partition goes on where its slice ended; else why not is noted in its cursor."""
+        cursor, stop = folded.cursor, folded.verdict.stop
+        if stop is None:
+            if folded.cut_off:
+                # No marker stands at the vector, whatever became of it: the vector alone decides.
+                cursor.stand = self._markers.stand_before(cursor.place, cursor.state.next_offset)
+            return cursor.stand is None
+        offset = int(folded.rows.offsets[stop.row])
+        if not stop.marker:
+            cursor.held = stop.reason
+            self._count_halt(cursor, stop, offset)
+            return False
+        marker = parse_control(folded.rows.keys[stop.row] or b"", ())
+        if not isinstance(marker, Marker):
+            raise AssertionError("a slice stops at markers alone")  # noqa: TRY004  it is no matter of types
+        cursor.stand = self._markers.stand_at(cursor.place, offset=offset, cut=marker.cut_id)
+        if cursor.stand is not None:
+            return False
+        self._markers.pass_by(cursor, marker.cut_id)
+        return True
 
     def _judge_all(self, pending: list[tuple[Cursor, Rows]], book: SchemaBook) -> list[_Folded]:
         with self._store.snapshot() as snapshot:
@@ -105,6 +131,7 @@ class Ingest:
 
     def _judge(self, cursor: Cursor, rows: Rows, book: SchemaBook, snapshot: StoreSnapshot) -> _Folded:
         topic, partition = cursor.place
+        rows, end = _up_to(rows, self._markers.next_stop(cursor.place, cursor.state.next_offset))
         passages = book.passages(topic, partition)
         verdict = judge(rows, t_ms=cursor.state.t_ms, major=cursor.major, schemas=book, passages=passages)
         state = cursor.state
@@ -116,17 +143,34 @@ class Ingest:
             won = winners(verdict.updates)
             existing = snapshot.cells(topic, partition, won.keys)
             write = join(verdict.updates, won, existing, topic=topic, partition=partition, state=state)
+        cut_off = False
+        if verdict.stop is None and end is not None:
+            cut_off = True
+            write = replace(write, state=note_marker(write.state, end))
         if verdict.stop is not None and verdict.stop.marker:
             # A marker ends the transaction, and the agent stands at it until it steps over.
             marker = int(rows.offsets[verdict.stop.row])
             write = replace(write, state=note_marker(write.state, marker))
-        return _Folded(cursor, rows, verdict, write)
+        return _Folded(cursor, rows, verdict, write, cut_off)
 
-    def _step_over(self, folded: _Folded) -> Rows | None:
-        """Pass the marker that the slice stopped at; the rows after it, or None if the agent was stopped."""
-        stop = folded.verdict.stop
-        if stop is None:
-            raise AssertionError("only a stopped slice has a marker to step over")
+    def _step_over(self, at_markers: list[_Folded]) -> list[tuple[Cursor, Rows]] | None:
+        """Pass the markers that these slices stopped at; the rows after them, or None if the agent was stopped."""
+        # The partitions of a cut meet its markers at about the same time: one commit for all of them.
+        passed = [
+            (each, self._over_marker(each, each.verdict.stop)) for each in at_markers if each.verdict.stop
+        ]
+        if passed and not self._store_all([write for _, write in passed]):
+            return None
+        pending = []
+        for each, write in passed:
+            each.cursor.state = write.state
+            rest = each.rows.after(int(np.searchsorted(each.rows.offsets, write.state.next_offset)))
+            if len(rest):
+                pending.append((each.cursor, rest))
+        return pending
+
+    def _over_marker(self, folded: _Folded, stop: Stop) -> PartitionWrite:
+        """What passing the marker that the slice stopped at does: T, the position, and tombstones that go by it."""
         cursor, rows, row = folded.cursor, folded.rows, stop.row
         topic, partition = cursor.place
         timestamp_ms = int(rows.timestamps_ms[row])
@@ -141,7 +185,7 @@ class Ingest:
                     if cell is None:
                         raise AssertionError("the index of tombstones names only cells that exist")
                     cells.append(cell)
-        write = step_over_marker(
+        return step_over_marker(
             cursor.state,
             topic=topic,
             partition=partition,
@@ -150,10 +194,6 @@ class Ingest:
             collected=tombstones,
             collected_cells=cells,
         )
-        if not self._store_all([write]):
-            return None
-        cursor.state = write.state
-        return rows.after(row + 1)
 
     def _commit(self, folded: list[_Folded]) -> bool:
         """Dead letters first, then the store; False if the agent was stopped before all of it was done."""
@@ -218,6 +258,27 @@ class Ingest:
         if cursor.halted_at != offset:
             cursor.halted_at = offset
             self._on_judged(stop.tally)
+
+
+def _short(batch: Batch, cursors: Mapping[TopicPartition, Cursor]) -> list[Cursor]:
+    """The cursors that go on and were not taken to the end of their slice: to be read on from where they are."""
+    ends = {(cut.topic, cut.partition): cut.next_offset for cut in batch.slices if cut.count}
+    return [
+        cursor
+        for place, end in ends.items()
+        if (cursor := cursors.get(place)) is not None and cursor.goes_on and cursor.state.next_offset < end
+    ]
+
+
+def _up_to(rows: Rows, stop: int | None) -> tuple[Rows, int | None]:
+    """The rows before an offset, and the marker that stands at it; the offset, if other rows were left out there."""
+    if stop is None or not len(rows) or rows.offsets[-1] < stop:
+        return rows, None
+    row = int(np.searchsorted(rows.offsets, stop))
+    key = rows.keys[row]
+    if rows.offsets[row] == stop and rows.values[row] is None and key is not None and is_marker(key):
+        return rows.first(row + 1), None
+    return rows.first(row), stop
 
 
 def _rows(batch: Batch, cut: Slice, cursor: Cursor) -> Rows:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from syncline.agent.cursor import Cursor
-from syncline.agent.identity import META_IDENTITY, LogIdentity
+from syncline.agent.identity import ask_identity
 from syncline.errors import TopicMismatch
 from syncline.ports.log import Log, LogReader
 from syncline.ports.store import Store
+from syncline.state.identity import META_IDENTITY, LogIdentity
 from syncline.state.partition import PartitionState
 from syncline.state.view_schema import ViewMajor
 
 
-def require_identity(log: Log, store: Store, topics: set[str], *, timeout_s: float) -> LogIdentity:
+def require_identity(log: Log, store: Store, topics: Collection[str], *, timeout_s: float) -> LogIdentity:
     """Cluster and topics as they are now; noted in the store when it sees them for the first time.
 
     Raises:
@@ -19,14 +23,30 @@ def require_identity(log: Log, store: Store, topics: set[str], *, timeout_s: flo
         TopicMissing: a topic is gone.
         LogUnavailable: no broker answered in time.
     """
-    now = LogIdentity.ask(log, topics, timeout_s=timeout_s)
+    now = ask_identity(log, topics, timeout_s=timeout_s)
     with store.snapshot() as snapshot:
         packed = snapshot.meta(META_IDENTITY)
+    noted = now
     if packed is not None:
-        now.require_same(LogIdentity.unpack(packed))
-    else:
-        store.commit([], {META_IDENTITY: now.pack()})
+        before = LogIdentity.unpack(packed)
+        now.require_same(before)
+        noted = replace(now, topics=before.topics | now.topics)
+    if noted.pack() != packed:
+        store.commit([], {META_IDENTITY: noted.pack()})
     return now
+
+
+def forget_topics(store: Store, topics: Collection[str]) -> None:
+    """Take everything of these topics out of the store: cells, positions, and what they were."""
+    with store.snapshot() as snapshot:
+        places = [place for place in snapshot.partitions() if place[0] in topics]
+        packed = snapshot.meta(META_IDENTITY)
+    store.forget(places)
+    if packed is not None:
+        before = LogIdentity.unpack(packed)
+        kept = {topic: found for topic, found in before.topics.items() if topic not in topics}
+        if kept != before.topics:
+            store.commit([], {META_IDENTITY: replace(before, topics=kept).pack()})
 
 
 def open_cursors(
@@ -54,8 +74,8 @@ def open_cursors(
         if not first <= state.next_offset <= end:
             raise TopicMismatch(
                 f"{major.topic} partition {partition} keeps offsets {first} to {end}, and the store stands at "
-                f"{state.next_offset}: the log was truncated, or trimmed past it. Start this agent with an "
-                "empty store folder"
+                f"{state.next_offset}: the log was truncated, or trimmed past it. Start this agent with `--snapshots`; "
+                "or, where the log's beginning is kept, with an empty store folder"
             )
         cursors.append(Cursor(major, partition, state, end, end_offset=end))
     return cursors

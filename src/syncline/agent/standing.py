@@ -20,6 +20,8 @@ class Standing:
         self._events = events
         self.state = AgentState.STARTING
         self.reason = "the catalog is not folded yet"
+        self.refuses = ""
+        """Why readers are refused whatever they say; empty when they are not."""
         self.trimmed = False
         """The beginning of a partition was gone before it was read: the values cannot be proven, ever."""
         with store.snapshot() as snapshot:
@@ -36,6 +38,11 @@ class Standing:
         self.state, self.reason = state, reason
         self.save()
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether this store has been LIVE, and nothing has happened since that it would have to catch up with."""
+        return self._caught_up
+
     def must_catch_up(self) -> None:
         """Topics are served that were never read: not ready until the next time the agent is LIVE."""
         self._caught_up = False
@@ -46,8 +53,9 @@ class Standing:
             agent=self._agent,
             state=str(self.state),
             reason=self.reason,
-            ready=self._caught_up and not self.trimmed,
+            ready=self._caught_up and not self.trimmed and not self.refuses,
             reported_at_us=self._clock.now_us(),
+            refuses=self.refuses,
         )
 
     def save(self) -> None:

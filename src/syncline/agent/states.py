@@ -10,6 +10,10 @@ class AgentState(StrEnum):
 
     STARTING = "STARTING"
     """Folding the catalog, waiting for its subscription, or for a broker. It takes no feature record yet."""
+    RESTORING = "RESTORING"
+    """Filling its store from a snapshot; the reason says how far it is."""
+    RESYNC = "RESYNC"
+    """Its store does not belong to the log any more, and is filled anew from a snapshot."""
     CATCHING_UP = "CATCHING_UP"
     """Folding towards the end of the log that it saw when it started."""
     LIVE = "LIVE"

@@ -246,7 +246,14 @@ class CoordinationDraft:
 
     def _request(self, offset: int, request: Request, payload: RolloutRequested) -> None:
         if payload.action is not RolloutAction.START:
-            self._change(payload.bundle, lambda rollout: replace(rollout, asked=(*rollout.asked, request)))
+            # Whatever a person asks for but a pause lifts the pause that stands; the next one is told anew.
+            lifts = payload.action is not RolloutAction.PAUSE
+            self._change(
+                payload.bundle,
+                lambda rollout: replace(
+                    rollout, asked=(*rollout.asked, request), paused="" if lifts else rollout.paused
+                ),
+            )
             return
         rollout = Rollout(
             id=offset,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from syncline.catalog.coordination import Coordination, Rollout
 from syncline.catalog.rollout_events import (
     Claimed,
+    Cohort,
     Coordinated,
     CutAborted,
     CutCommitted,
@@ -18,6 +19,7 @@ from syncline.catalog.rollout_events import (
     RolloutAdvanced,
     RolloutFinished,
     RolloutMode,
+    RolloutOutcome,
     RolloutPaused,
     RolloutRequested,
 )
@@ -67,12 +69,14 @@ def why_void_request(standing: Coordination, payload: RolloutRequested, topics: 
         return f"no rollout of {bundle} is under way"
     if payload.to_release != _target(rollout, payload.action):
         return f"the rollout of {bundle} that is under way goes from {rollout.from_release} to {rollout.to_release}"
-    return _why_too_late(rollout, payload.action)
+    return _why_too_late(rollout, payload.action, payload.mode)
 
 
-def _why_too_late(rollout: Rollout, action: RolloutAction) -> str | None:
+def _why_too_late(rollout: Rollout, action: RolloutAction, mode: RolloutMode) -> str | None:
     reference, asked = f"{rollout.bundle}@{rollout.to_release}", rollout.asked_to(action)
-    if action in (RolloutAction.ABORT, RolloutAction.ROLLBACK) and asked is not None:
+    # A rollback whose cut does not get through can still be made immediate.
+    hastened = mode is RolloutMode.IMMEDIATE and asked is not None and asked.mode is RolloutMode.CUT
+    if action in (RolloutAction.ABORT, RolloutAction.ROLLBACK) and asked is not None and not hastened:
         return f"{action} was asked for at catalog offset {asked.offset} already, by {asked.actor}"
     if action is RolloutAction.ABORT and rollout.rulings:
         return f"{reference} is live: roll it back instead"
@@ -185,11 +189,33 @@ def _why_void_step(
         return f"no rollout of {payload.bundle} asked for at offset {payload.rollout} is under way"
     if isinstance(payload, RolloutAdvanced) and payload.decision not in rollout.rulings:
         return f"nothing of this rollout was enacted at offset {payload.decision}"
-    if isinstance(payload, RolloutFinished):
-        if payload.release not in (rollout.from_release, rollout.to_release):
-            return f"the rollout goes from {rollout.from_release} to {rollout.to_release}"
-        if standing.open_cut is not None and standing.open_cut in rollout.cuts:
-            return f"its cut {standing.open_cut} is open"
-        if topics(payload.bundle, payload.release) is None:
-            return f"{payload.bundle} has no release {payload.release}"
+    return _why_not_over(standing, payload, rollout, topics) if isinstance(payload, RolloutFinished) else None
+
+
+def _why_not_over(
+    standing: Coordination, payload: RolloutFinished, rollout: Rollout, topics: Topics
+) -> str | None:
+    stands = _enacted_last(standing, rollout)
+    if payload.release != stands:
+        return f"{payload.bundle}@{stands} is what the rollout has come to, not {payload.release}"
+    if payload.outcome is RolloutOutcome.FINAL and not _is_everywhere(standing, rollout):
+        return f"only a part of the agents serve {payload.bundle}@{stands}"
+    if standing.open_cut is not None and standing.open_cut in rollout.cuts:
+        return f"its cut {standing.open_cut} is open"
+    if topics(payload.bundle, payload.release) is None:
+        return f"{payload.bundle} has no release {payload.release}"
     return None
+
+
+def _is_everywhere(standing: Coordination, rollout: Rollout) -> bool:
+    """Whether what the rollout did last was for everyone."""
+    rulings = standing.rulings.get(rollout.bundle, ())
+    return bool(rollout.rulings and rulings and rulings[-1].cohort == Cohort())
+
+
+def _enacted_last(standing: Coordination, rollout: Rollout) -> int:
+    """What agents were last sent to by the rollout; where it began, if they were sent nowhere."""
+    for ruling in reversed(standing.rulings.get(rollout.bundle, ()) if rollout.rulings else ()):
+        if ruling.epoch == rollout.rulings[-1]:
+            return ruling.to_release
+    return rollout.from_release

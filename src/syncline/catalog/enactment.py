@@ -87,8 +87,8 @@ def declared_at(run: Sequence[Recorded[SubscriptionDeclared]], offset: int) -> S
 def base_release(picture: Picture, consumer: str) -> Recorded[BundleReleased] | None:
     """What an agent of this consumer serves before it has enacted anything: the first release that it admits.
 
-    Of a bundle that it follows that is release 1, which is simply active; a policy that names a release starts there.
-    None where the consumer is not declared.
+    Of a bundle that it follows that is release 1, which is simply active; a policy that names a release starts there,
+    if the release was there when it was declared. None where the consumer is not declared.
     """
     run = declarations(picture, consumer)
     if not run:
@@ -96,7 +96,8 @@ def base_release(picture: Picture, consumer: str) -> Recorded[BundleReleased] | 
     first = run[0].payload
     releases = picture.releases[first.bundle]
     number = first.policy_release if first.policy is not PolicyKind.FOLLOW else 1
-    if number is None or not 1 <= number <= len(releases):
+    if number is None or not 1 <= number <= len(releases) or releases[number - 1].offset > run[0].offset:
+        # One that comes later does not change where agents of before and after it begin.
         number = 1
     return releases[number - 1]
 
@@ -149,7 +150,8 @@ def releases_to_warm(picture: Picture, member: Member, *, active: int, applied: 
     """
     run = declarations(picture, member.consumer)
     if not run:
-        return ()
+        # Withdrawn: it keeps what it serves, and nothing more is meant for it.
+        return (active,)
     bundle, subscription = run[0].payload.bundle, run[-1].payload
     releases = [recorded.payload for recorded in picture.releases[bundle]]
     coordination = picture.coordination
@@ -167,6 +169,9 @@ def releases_to_warm(picture: Picture, member: Member, *, active: int, applied: 
     }
     newest_let_go = max(active, finishes[-1].release if finishes else 1)
     found |= {number for number in _admitted(subscription, releases) if number > newest_let_go}
+    rollout = coordination.under_way(bundle)
+    # A rollout may go back to what was let go: it has to be warm before the cut, too.
+    found |= {rollout.to_release} & set(_admitted(subscription, releases)) if rollout else set()
     return tuple(sorted(found))
 
 

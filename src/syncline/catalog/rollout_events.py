@@ -98,8 +98,8 @@ class CutPrepared:
 
     @property
     def subject(self) -> str:
-        """What this decision is about."""
-        return f"rollout {self.bundle}"
+        """What this decision is about: an audit changes nothing of a rollout."""
+        return f"{'audit' if self.kind is CutKind.AUDIT else 'rollout'} {self.bundle}"
 
     def places(self) -> list[tuple[str, int]]:
         """Every (topic, partition) that gets a marker."""

@@ -16,7 +16,7 @@ from syncline.catalog.events import (
     SubscriptionDeclared,
     ViewVersionRegistered,
 )
-from syncline.catalog.lifecycle import needed_by
+from syncline.catalog.lifecycle import needed_by, releases_in_use, retired_in
 from syncline.catalog.lifecycle_events import SubscriptionWithdrawn, ViewVersionDeprecated, ViewVersionRetired
 from syncline.catalog.rollout_events import AuditRequested, Coordinated, RolloutAction, RolloutRequested
 from syncline.contracts.model import Version
@@ -45,7 +45,17 @@ def _why_void_registration(picture: Picture, payload: ViewVersionRegistered) -> 
 
 
 def _why_void_subscription(picture: Picture, payload: SubscriptionDeclared) -> str | None:
-    return None if payload.bundle in picture.releases else f"bundle {payload.bundle} has no release"
+    releases = picture.releases.get(payload.bundle)
+    if releases is None:
+        return f"bundle {payload.bundle} has no release"
+    for number in releases_in_use(picture, payload):
+        for retired in retired_in(picture, releases[number - 1].payload):
+            # Else a subscription that comes beside a retirement would need what is gone.
+            return (
+                f"it would read {payload.bundle}@{number}, which names {retired.payload.view}@"
+                f"{retired.payload.version}, and that was retired at catalog offset {retired.offset}"
+            )
+    return None
 
 
 def _why_void_rollout(picture: Picture, payload: RolloutRequested) -> str | None:

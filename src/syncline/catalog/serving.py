@@ -11,6 +11,7 @@ from typing import Any
 
 from syncline.catalog.events import BundleReleased, SubscriptionDeclared
 from syncline.catalog.fold import Picture, Recorded
+from syncline.catalog.lifecycle import on_its_way_out
 
 META_SERVING = "serving"
 """The meta name under which the store keeps `Serving.pack()`."""
@@ -45,6 +46,8 @@ class ServedView:
     """The ODCS document of the release's version, as JSON: projected and checked by when read."""
     max_age_us: int | None
     """What the subscription accepts at most; the reader takes the stricter of this and the contract's."""
+    deprecated: str = ""
+    """That the version is on its way out, and what to use instead; empty where it is not."""
 
     @property
     def reference(self) -> str:
@@ -65,6 +68,14 @@ class Serving:
     consumer: str
     views: tuple[ServedView, ...]
     schemas: tuple[ServedSchema, ...]
+    declared_at: int = -1
+    """Catalog offset from which on the consumer has read this bundle: withdrawn and declared anew, it begins anew."""
+
+    @property
+    def deprecated(self) -> tuple[tuple[str, str], ...]:
+        """(view version, since and until when, and what to use instead) of what is on its way out, sorted."""
+        found = {view.reference: view.deprecated for view in self.views if view.deprecated}
+        return tuple(sorted(found.items()))
 
     def pack(self) -> bytes:
         """As the store keeps it."""
@@ -98,6 +109,8 @@ class AgentCondition:
     ready: bool
     """Whether the values are those of the log: the first catch-up is over, and no head was trimmed."""
     reported_at_us: int
+    refuses: str = ""
+    """Why nothing may be read although it could be: what is served is known to be broken. Empty: all is well."""
 
     def pack(self) -> bytes:
         """As the store keeps it."""
@@ -109,8 +122,20 @@ class AgentCondition:
         return cls(**json.loads(packed))
 
 
-def serve(picture: Picture, subscription: SubscriptionDeclared, release: Recorded[BundleReleased]) -> Serving:
-    """What a consumer is served under a release, with every schema registered so far for its view MAJORs."""
+def serve(
+    picture: Picture,
+    subscription: SubscriptionDeclared,
+    release: Recorded[BundleReleased],
+    *,
+    epoch: int | None = None,
+    cut: int | None = None,
+    declared_at: int = -1,
+) -> Serving:
+    """What a consumer is served under a release, with every schema registered so far for its view MAJORs.
+
+    `epoch` is the catalog offset of the decision that was enacted last, and `cut` the cut that introduced the
+    release; without them the release is one that was active from the first.
+    """
     freshness = dict(subscription.freshness_us)
     views, schemas = [], {}
     for view in release.payload.views:
@@ -130,6 +155,7 @@ def serve(picture: Picture, subscription: SubscriptionDeclared, release: Recorde
                 features=view.features,
                 contract=registered.contract,
                 max_age_us=freshness.get(view.alias),
+                deprecated=on_its_way_out(picture, view.view, view.version),
             )
         )
         for version, other in picture.views[view.view].items():
@@ -144,9 +170,10 @@ def serve(picture: Picture, subscription: SubscriptionDeclared, release: Recorde
     return Serving(
         bundle=subscription.bundle,
         release=release.payload.release,
-        epoch=release.offset,
-        cut=None,
+        epoch=release.offset if epoch is None else epoch,
+        cut=cut,
         consumer=subscription.consumer,
         views=tuple(views),
         schemas=tuple(schemas[schema_id] for schema_id in sorted(schemas)),
+        declared_at=declared_at,
     )

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     "--instance",
     help="Which replica this is: stable over restarts. [SYNCLINE_INSTANCE; default: the host's name]",
 )
+@click.option(
+    "--snapshots",
+    help="Where snapshots are (a folder, or any URL that fsspec knows): a new store begins from the newest. "
+    "[SYNCLINE_SNAPSHOTS]",
+)
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @connection_settings
 def agent(
@@ -43,6 +48,7 @@ def agent(
     subscription: str,
     store: Path,
     instance: str | None,
+    snapshots: str | None,
     log_level: str,
     settings: ConnectionSettings,
 ) -> None:
@@ -56,7 +62,11 @@ def agent(
     from syncline.wiring import calm_collector, make_agent, open_store
 
     own = AgentSettings.load(
-        **settings.model_dump(), subscription=subscription, store=store, instance=instance
+        **settings.model_dump(),
+        subscription=subscription,
+        store=store,
+        instance=instance,
+        snapshots=snapshots,
     )
     consumer = consumer_name(subscription)
     configure_logging(log_level)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from syncline.cli.output import Output, counted
+from syncline.cli.rollout_status import coordinator_document
 from syncline.cli.violations import violations_document
-from syncline.inspection.fleet import Comparison
+from syncline.inspection.fleet import SILENT_US, Comparison
+from syncline.inspection.rollouts import HeardCoordinator
 from syncline.inspection.violations import Violations
 from syncline.telemetry.reports import AgentStatus, PartitionStatus
 
-_SILENT_US = 30_000_000
+_HASH_SHOWN = 12
 
 
 def status_document(
-    agents: Sequence[AgentStatus], comparison: Comparison, violations: Violations, *, now_us: int
+    agents: Sequence[AgentStatus],
+    comparison: Comparison,
+    violations: Violations,
+    *,
+    now_us: int,
+    coordinators: Sequence[HeardCoordinator] = (),
+    waiting: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, Any]:
-    """The fleet as JSON data. Digests are texts of 16 hex digits: a number would not survive every JSON parser."""
+    """The fleet as JSON data. Digests are texts of 16 hex digits: a number would not survive every JSON parser.
+
+    `waiting`: bundle → its releases that no rollout brings.
+    """
     return {
         "agents": [
             {
@@ -32,6 +43,12 @@ def status_document(
                 "fold_version": agent.fold_version,
                 "applied_rows": agent.applied_rows,
                 "dead_letters": agent.dead_letters,
+                "standing_at": agent.standing_at,
+                "given_up": list(agent.given_up),
+                "pending": agent.pending,
+                "cannot_serve": {str(release): why for release, why in agent.cannot_serve},
+                "lock": agent.lock,
+                "deprecated": dict(agent.deprecated),
                 "reported_at_us": agent.reported_at_us,
                 "silent": _is_silent(agent, now_us),
                 "lag": _lag(agent),
@@ -66,6 +83,8 @@ def status_document(
             ],
         },
         "violations": violations_document(violations),
+        "coordinators": [coordinator_document(state) for state in coordinators],
+        "releases_waiting": {bundle: list(releases) for bundle, releases in (waiting or {}).items()},
     }
 
 
@@ -79,12 +98,13 @@ def show_fleet(
         )
         return
     output.table(
-        ["agent", "state", "release", "lag", "rows", "dead letters", "reported"],
+        ["agent", "state", "release", "lock", "lag", "rows", "dead letters", "reported"],
         [
             [
                 agent.agent,
                 f"{agent.state} (silent)" if _is_silent(agent, now_us) else agent.state,
                 "-" if agent.release is None else f"{agent.bundle}@{agent.release}",
+                agent.lock[:_HASH_SHOWN] or "-",
                 _number(_lag(agent)),
                 f"{agent.applied_rows:,}",
                 f"{agent.dead_letters:,}",
@@ -96,8 +116,8 @@ def show_fleet(
     )
     # Reasons are sentences: below the table they stay readable on a narrow terminal.
     for agent in agents:
-        if agent.reason:
-            output.line(f"{agent.agent}: {agent.reason}", style="yellow")
+        for remark in remarks(agent):
+            output.line(f"{agent.agent}: {remark}", style="yellow")
     shown = [
         (agent, partition)
         for agent in agents
@@ -142,12 +162,39 @@ def show_fleet(
             output.line("No two agents stand at the same position, so no digests could be compared.")
 
 
+def remarks(agent: AgentStatus) -> Iterator[str]:
+    """What a person should know of the agent, one sentence each."""
+    if agent.reason:
+        yield agent.reason
+    if agent.standing_at is not None:
+        yield f"stands at cut {agent.standing_at}, waiting for its other partitions"
+    for cut in agent.given_up:
+        yield f"gave up holding for cut {cut}, and enacts it later"
+    if agent.pending:
+        yield f"has {counted(agent.pending, 'decision')} still to enact"
+    for release, why in agent.cannot_serve:
+        yield f"cannot serve {agent.bundle}@{release}: {why}"
+    for version, said in agent.deprecated:
+        yield f"serves {version}, which is {said}"
+
+
+def show_waiting(waiting: Mapping[str, Sequence[int]], output: Output) -> None:
+    """The releases that nobody has brought live yet, with the command that does."""
+    for bundle, releases in waiting.items():
+        names = ", ".join(f"{bundle}@{number}" for number in releases)
+        output.line(
+            f"{bundle} has what waits for a rollout: {names} "
+            f"(syncline rollout start {bundle}@{releases[-1]} --reason …)",
+            style="yellow",
+        )
+
+
 def _is_behind(partition: PartitionStatus) -> bool:
     return bool(partition.lag or partition.held)
 
 
 def _is_silent(agent: AgentStatus, now_us: int) -> bool:
-    return now_us - agent.reported_at_us > _SILENT_US
+    return now_us - agent.reported_at_us > SILENT_US
 
 
 def _lag(agent: AgentStatus) -> int | None:

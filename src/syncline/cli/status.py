@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from syncline.cli.options import connection_settings, output_option
 from syncline.cli.output import Output, counted
 from syncline.settings import ConnectionSettings
 
+if TYPE_CHECKING:
+    from syncline.catalog.fold import Picture
+    from syncline.ports.log import Log
+
+_TIMEOUT_S = 30.0
 _LOOKED_AT = 2_000
 _VIOLATIONS_US = 3_600_000_000
 
@@ -23,7 +30,7 @@ _VIOLATIONS_US = 3_600_000_000
 def status(
     consumer: str | None, partitions: bool, everything: bool, settings: ConnectionSettings, output: Output
 ) -> int:
-    """Show what each agent last reported, whether agents at equal positions have equal digests, and violations.
+    """Show what agents and coordinators last reported, whether digests agree, what waits for a rollout, and violations.
 
     Violations are those of the last hour, or all that are kept with --all: publishers' counts added up, and of a
     consumer's agents the highest count, as each of its agents judges every record.
@@ -31,10 +38,12 @@ def status(
     Exits 1 if digests disagree: two agents read the same records and have different states.
     """
     from syncline import wiring
-    from syncline.cli.fleet import show_fleet, status_document
+    from syncline.cli.fleet import show_fleet, show_waiting, status_document
+    from syncline.cli.rollout_status import show_coordinators
     from syncline.cli.violations import show_violations
     from syncline.clock import SystemClock
     from syncline.inspection.fleet import compare, read_reports
+    from syncline.inspection.rollouts import coordinator_states, unused_releases
     from syncline.inspection.violations import sum_up
     from syncline.wire.topics import Topics
 
@@ -46,14 +55,41 @@ def status(
     comparison = compare(agents)
     now_us = SystemClock().now_us()
     from_us = None if everything else now_us - _VIOLATIONS_US
+    picture = _picture(log, Topics(settings.prefix).catalog)
+    coordinators = coordinator_states(picture, reports.coordinators, now_us=now_us)
+    waiting = {
+        bundle: found for bundle in sorted(picture.releases) if (found := unused_releases(picture, bundle))
+    }
     violations = sum_up(reports.violations, from_us=from_us, consumer=consumer)
     if reports.skipped:
         output.say(
             f"note: {counted(reports.skipped, 'report')} could not be read: other bytes, or written by a newer Syncline"
         )
     if output.is_json:
-        output.document(status_document(agents, comparison, violations, now_us=now_us))
+        output.document(
+            status_document(
+                agents, comparison, violations, now_us=now_us, coordinators=coordinators, waiting=waiting
+            )
+        )
     else:
         show_fleet(agents, comparison, output, now_us=now_us, partitions=partitions)
+        if picture.coordination.rollouts or coordinators:
+            show_coordinators(picture, coordinators, output)
+        show_waiting(waiting, output)
         show_violations(violations, output, looked_from_us=from_us)
     return 1 if comparison.disagreements else 0
+
+
+def _picture(log: Log, topic: str) -> Picture:
+    """What stands in the catalog; nothing where there is none."""
+    from syncline.catalog.fold import Picture
+    from syncline.catalog_client import CatalogClient
+    from syncline.clock import SystemClock
+
+    if log.describe_topic(topic, _TIMEOUT_S) is None:
+        return Picture()
+    catalog = CatalogClient(log, topic, clock=SystemClock(), client_id="syncline-status")
+    try:
+        return catalog.catch_up(_TIMEOUT_S)
+    finally:
+        catalog.close()

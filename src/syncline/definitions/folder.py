@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from syncline.catalog.fold import Picture
 from syncline.contracts.model import Contract
 from syncline.contracts.nearest import close_to, nearest
 from syncline.contracts.odcs.document import parse_contract
 from syncline.contracts.odcs.located import Findings, load_yaml, load_yaml_documents
+from syncline.definitions.ageing import ageing_notes
 from syncline.definitions.bundles import parse_bundle
 from syncline.definitions.check import check
 from syncline.definitions.fields import API_VERSION
@@ -60,7 +62,9 @@ def read_folder(folder: str | os.PathLike[str], *, prefix: str = "syncline") -> 
     problems = _in_order([*reading.problems, *found.problems])
     if problems:
         raise DefinitionError(problems)
-    return Definitions(definitions.contracts, definitions.bundles, definitions.subscriptions, found.notes)
+    # Of the catalog nothing is known here; what contracts say of their own end is told all the same.
+    notes = (*found.notes, *ageing_notes(definitions, Picture(), ()))
+    return Definitions(definitions.contracts, definitions.bundles, definitions.subscriptions, notes)
 
 
 def read_contract(file: str | os.PathLike[str], *, prefix: str = "syncline") -> Contract:

@@ -9,6 +9,7 @@ from syncline.catalog.events import BundleReleased
 from syncline.catalog.fold import Picture
 from syncline.catalog.risks import Risk, Step
 from syncline.definitions.actions import DeclareSubscription, Plan, ReleaseBundle
+from syncline.definitions.ageing import ageing_notes, is_over, retired_problems
 from syncline.definitions.check import ResolvedBundle, check
 from syncline.definitions.live import LiveSubscriptions, premises
 from syncline.definitions.model import Definitions
@@ -60,7 +61,8 @@ class _Planning:
         self._definitions = definitions
         self._picture = picture
         self._views = Views(definitions, picture, prefix=prefix)
-        needed = [*own_topics(Topics(prefix)), *view_topics(file.contract for file in definitions.contracts)]
+        contracts = [file.contract for file in definitions.contracts if not is_over(picture, file.contract)]
+        needed = [*own_topics(Topics(prefix)), *view_topics(contracts)]
         self.plan = Plan(picture.next_offset, needed_topics=tuple(needed), allow_widening=allow_widening)
         self.problems: list[Problem] = []
 
@@ -107,6 +109,9 @@ class _Planning:
         risks = live.risks(planned, list(minors.values()), self._views.contract)
         consented = [step.contract.reference for step in views.minors if self.plan.allow_widening]
         self.problems += [*views.problems, *checked.problems]
+        self.problems += retired_problems(
+            self._definitions, self._picture, planned, [action.payload for action in declarations]
+        )
         self.problems += live.refusals(risks, self._definitions, consented=consented)
         declared = {action.payload.consumer for action in declarations}
         unchanged = [
@@ -131,7 +136,13 @@ class _Planning:
             ),
             subscriptions=tuple(declarations),
             unchanged=tuple(unchanged),
-            notes=(*self.plan.notes, *views.notes, *checked.notes, *self._notes(resolved)),
+            notes=(
+                *self.plan.notes,
+                *views.notes,
+                *checked.notes,
+                *ageing_notes(self._definitions, self._picture, resolved),
+                *self._notes(resolved),
+            ),
             risks=tuple(risks),
             premises=premises(self._picture, views.actions, planned, declarations),
         )
@@ -162,8 +173,8 @@ class _Planning:
             elif each.is_new and releases:
                 name = each.bundle.name
                 notes.append(
-                    f"{name}@{each.release} will be recorded, and agents go on serving {name}@1: they switch with a "
-                    "rollout, which comes with a later version of Syncline"
+                    f"{name}@{each.release} will be recorded, and changes nothing yet: agents warm its cells beside "
+                    f"what they serve, and switch with `syncline rollout start {name}@{each.release} --reason …`"
                 )
         return notes
 

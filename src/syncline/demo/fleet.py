@@ -1,4 +1,4 @@
-"""What the agents report, as `syncline status` reads it: the demo waits for it and compares their digests."""
+"""What the agents report, as `syncline status` reads it: the demo waits for it and compares what they say."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from syncline.clock import Clock
 from syncline.errors import LogUnavailable, UnknownFormat, WireError
 from syncline.ports.log import Log, TopicPartition
+from syncline.telemetry.cut_reports import CutReached
 from syncline.telemetry.reports import AgentStatus, decode_report
 from syncline.wire.topics import REPORTS_PARTITIONS
 
 
 class Fleet:
-    """The last status of every agent, from the reports topic. Use `close` when done."""
+    """The last status of every agent, and what it said of each cut, from the reports topic. Use `close` when done."""
 
     def __init__(self, log: Log, reports_topic: str, *, clock: Clock) -> None:
         self._clock = clock
@@ -25,6 +26,8 @@ class Fleet:
             ]
         )
         self.statuses: dict[str, AgentStatus] = {}
+        self.reached: dict[tuple[int, str], CutReached] = {}
+        """(cut, agent) → what it reported when it switched."""
 
     def poll(self, timeout_s: float) -> None:
         """Take in what has been reported since."""
@@ -35,6 +38,8 @@ class Fleet:
                 continue
             if isinstance(report, AgentStatus):
                 self.statuses[report.agent] = report
+            elif isinstance(report, CutReached):
+                self.reached[report.cut, report.agent] = report
 
     def wait(
         self,

@@ -18,7 +18,7 @@ from syncline.demo.flight_data import NEVER, FlightData, Minutes, load_flights
 from syncline.demo.flight_job import MINUTE_US, FlightJob, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 VIEWS = ("airport_delay", "aircraft", "weather")
 
@@ -125,15 +125,7 @@ class Replay:
 
     def updates(self, *, chunk_rows: int = 4_000) -> Iterator[UpdateBatch]:
         """All rows, in batches. The views take turns every `chunk_rows` rows: close to the order heard of."""
-        batches: dict[str, list[Row]] = {view: [] for view in VIEWS}
-        waiting, heard_us = 0, 0
-        for heard_us, view, row in self.heard():
-            batches[view].append(row)
-            waiting += 1
-            if waiting == chunk_rows:
-                yield from _drain(batches, heard_us)
-                waiting = 0
-        yield from _drain(batches, heard_us)
+        return in_batches(self.heard(), chunk_rows=chunk_rows)
 
     def departures(self) -> list[Departure]:
         """The departures inside the span, by the time they left."""
@@ -196,6 +188,19 @@ def _heard_of(data: FlightData, span: Span) -> tuple[Minutes, Minutes, Minutes, 
     heard, happened, kinds, numbers = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((numbers, kinds, heard))
     return heard[order], happened[order], kinds[order], numbers[order]
+
+
+def in_batches(heard: Iterable[tuple[int, str, Row]], *, chunk_rows: int) -> Iterator[UpdateBatch]:
+    """Rows as they were heard of, in batches of one view each; the views take turns every `chunk_rows` rows."""
+    batches: dict[str, list[Row]] = {view: [] for view in VIEWS}
+    waiting, heard_us = 0, 0
+    for heard_us, view, row in heard:
+        batches[view].append(row)
+        waiting += 1
+        if waiting == chunk_rows:
+            yield from _drain(batches, heard_us)
+            waiting = 0
+    yield from _drain(batches, heard_us)
 
 
 def _drain(batches: dict[str, list[Row]], heard_us: int) -> Iterator[UpdateBatch]:

@@ -47,6 +47,10 @@ class Screen:
         """A line of it, wrapped between words. Square brackets in what is said are the speaker's own."""
         self._console.print(Padding(Text(text), (0, 0, 0, 3)))
 
+    def quote(self, line: str) -> None:
+        """A line that a command printed, as it printed it."""
+        self._console.print(Padding(Text(line, style="dim", overflow="fold"), (0, 0, 0, 5)))
+
     def table(self, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
         """A table; a column is (heading, "left" or "right")."""
         table = Table(box=None, header_style="bold", pad_edge=True, padding=(0, 1, 0, 1))

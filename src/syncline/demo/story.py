@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from importlib import resources
+from itertools import islice
 from pathlib import Path
 
-from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import Clock
-from syncline.definitions.apply import Ports, apply
-from syncline.definitions.folder import read_folder
-from syncline.definitions.observe import observe
-from syncline.definitions.plan import plan
-from syncline.demo.agents import CONSUMER, AgentProcess
+from syncline.demo import release_changes
+from syncline.demo.airport_versions import AIRPORT_VIEW
+from syncline.demo.applying import DefinitionsFolder, apply_folder
 from syncline.demo.cluster import Cluster, open_cluster
 from syncline.demo.fleet import Fleet, has_reached
-from syncline.demo.flights import DEMO, YEAR, Replay
-from syncline.demo.inputs import show_inputs
+from syncline.demo.flight_job import Row
+from syncline.demo.flights import DEMO, YEAR, Departure, Replay, in_batches
+from syncline.demo.flow import Flow, Told
+from syncline.demo.inputs import BUNDLE, show_inputs
+from syncline.demo.processes import CONSUMER, Replica, RoleProcess, coordinator
+from syncline.demo.release_changes import expected_of
+from syncline.demo.results import show_dead_letters, show_proof
+from syncline.demo.scene import Scene
 from syncline.demo.screen import Screen
+from syncline.demo.watch import Expected, InputWatch
 from syncline.errors import SynclineError
-from syncline.inspection.dead_letters import DeadLetters, survey
-from syncline.inspection.fleet import compare
+from syncline.inspection.dead_letters import DeadLetters
 from syncline.ports.log import TopicPartition
 from syncline.telemetry.reports import AgentStatus
 from syncline.wire.topics import Topics
 from syncline.wiring import FeatureReader, Publisher
 
-DEFINITIONS = resources.files("syncline") / "demo" / "definitions"
-_AHEAD_US = 20_000_000
+_AHEAD_US = 45_000_000
 """Event times are shifted so that the last flight falls about where the demo ends."""
+FLOWING_ROWS = 25_000
+"""So many updates are kept back: they flow while versions change."""
+FLOWING_BATCH_ROWS = 50
+_RECENT = 600
+_OFTEN = 20
 _WAIT_S = 120.0
 
 
@@ -48,103 +56,150 @@ class Demo:
         """Tell the whole story.
 
         Raises:
-            SynclineError: something did not come out as promised: digests differ, or an agent ended by itself.
+            SynclineError: something did not come out as promised: digests differ, an input mixed releases, or a process
+                ended by itself.
         """
-        screen = self._screen
-        screen.step("Contracts, a bundle and subscriptions become decisions in the catalog")
-        self._apply()
+        screen, settings = self._screen, self._cluster.settings
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="syncline-demo-")))
+            screen.step("Contracts, a bundle and subscriptions become decisions in the catalog")
+            definitions = DefinitionsFolder(folder)
+            expected = {f"{BUNDLE}@1": self._apply(definitions)}
             fleet = Fleet(self._cluster.log, self._topics.reports, clock=self._clock)
             stack.callback(fleet.close)
-            screen.step("Two agents start, each a process of its own, as beside two replicas of a service")
-            agents = [
-                stack.enter_context(AgentProcess(self._cluster.settings, instance=name, folder=folder))
-                for name in ("replica-1", "replica-2")
+            screen.step("Two agents start, as beside two replicas of a service, and a coordinator")
+            replicas = [
+                Replica.of(settings, instance=name, folder=folder) for name in ("replica-1", "replica-2")
             ]
-            for agent in agents:
-                screen.say(f"syncline agent --subscription {CONSUMER} --store …/{agent.store.name}")
-            self._wait(fleet, agents, {}, "the agents' first report")
+            roles = [*(replica.process for replica in replicas), coordinator(settings, folder=folder)]
+            for role in roles:
+                stack.enter_context(role)
+            for replica in replicas:
+                screen.say(f"syncline agent --subscription {CONSUMER} --store …/{replica.instance}")
+            screen.say("syncline coordinator")
+            self._wait(fleet, replicas, roles, {}, "the agents' first report")
             started_s = self._clock.monotonic_s()
             screen.step("A streaming job publishes what it computes from real flights of 2013")
-            self._publish()
+            publisher = stack.enter_context(self._publisher())
+            heard, told = self._replay.heard(), Told()
+            self._publish(publisher, islice(heard, self._total - FLOWING_ROWS), told)
             screen.step("A producer without the library sends three broken records")
             self._misbehave()
-            ends = self._ends()
-            self._wait(fleet, agents, ends, "folding the whole log")
+            self._wait(fleet, replicas, roles, self._ends(), "folding the whole log")
             folded_s = self._clock.monotonic_s() - started_s
             applied = min(status.applied_rows for status in fleet.statuses.values())
             screen.say(
                 f"Both agents have folded all of it: {applied:,} updates each, {applied / folded_s:,.0f}/s "
                 "from the first publish to the last commit"
             )
+            readers = {
+                replica.name: stack.enter_context(FeatureReader(replica.store)) for replica in replicas
+            }
+            with ExitStack() as going_on:
+                flow = going_on.enter_context(
+                    Flow(
+                        publisher, in_batches(heard, chunk_rows=FLOWING_BATCH_ROWS), told, total=FLOWING_ROWS
+                    )
+                )
+                watches = {
+                    name: going_on.enter_context(
+                        InputWatch(reader, self._asked(), expected=expected, told=told)
+                    )
+                    for name, reader in readers.items()
+                }
+                scene = Scene(
+                    self._cluster,
+                    screen,
+                    self._clock,
+                    fleet,
+                    flow,
+                    watches,
+                    expected,
+                    lambda: _require(roles),
+                )
+                self._change(scene, definitions)
+                flow.finish()
+            self._wait(fleet, replicas, roles, self._ends(), "folding the rest")
             screen.step("A model gets its inputs: real departures, and what was known before they left")
-            with FeatureReader(agents[0].store) as reader:
-                show_inputs(reader, self._replay, screen)
+            show_inputs(readers[replicas[0].name], self._replay, screen)
             screen.step("What broke its contract was kept whole, with the reason")
-            self._show_dead_letters()
-            screen.step("Proof of sync: both agents' digests")
-            self._compare([fleet.statuses[agent.name] for agent in agents])
+            show_dead_letters(screen, DeadLetters(self._cluster.log, self._feature_topics()))
+            screen.step("The log stands still now: both agents' digests")
+            show_proof(screen, [fleet.statuses[replica.name] for replica in replicas], self._feature_topics())
         screen.step("What to try next")
         self._next()
 
-    def _apply(self) -> None:
-        cluster, screen = self._cluster, self._screen
-        with resources.as_file(DEFINITIONS) as folder:
-            definitions = read_folder(folder, prefix=cluster.settings.prefix)
-        catalog = CatalogClient(
-            cluster.log, self._topics.catalog, clock=self._clock, client_id="syncline-demo-apply"
+    def _apply(self, definitions: DefinitionsFolder) -> Expected:
+        if self._topics.features(AIRPORT_VIEW, 2) in self._feature_topics():
+            prefix = self._cluster.settings.prefix
+            raise SynclineError(
+                f"the demo was played on this cluster before, and its versions stand in {self._topics.catalog}: "
+                f"play it under other names, as with SYNCLINE_PREFIX={prefix}2"
+            )
+        reason = "to show what Syncline does"
+        picture, unchanged = apply_folder(
+            definitions.path, self._cluster, clock=self._clock, reason=reason, on_step=self._screen.say
         )
-        try:
-            seen = observe(
-                definitions, log=cluster.log, registry=cluster.registry, catalog=catalog, topics=self._topics
-            )
-            planned = plan(
-                definitions,
-                seen.picture,
-                topics=seen.topics,
-                refusals=seen.refusals,
-                prefix=cluster.settings.prefix,
-            )
-            apply(
-                planned,
-                Ports(cluster.log, cluster.registry, catalog, self._clock),
-                Author("syncline demo", "to show what Syncline does"),
-                on_step=screen.say,
-            )
-        finally:
-            catalog.close()
-        for subject in planned.unchanged:
-            screen.say(f"{subject} is in the catalog already")
+        for subject in unchanged:
+            self._screen.say(f"{subject} is in the catalog already")
+        return expected_of(picture, 1)
 
-    def _publish(self) -> None:
-        counts = self._replay.counts
-        total = sum(counts.values())
+    def _change(self, scene: Scene, definitions: DefinitionsFolder) -> None:
+        screen = self._screen
+        screen.step(
+            "MINOR: a feature is added, while flights keep flowing and a model reads both replicas all the time"
+        )
+        release_changes.minor(scene, definitions)
+        screen.step("MAJOR: delays become seconds")
+        release_changes.major(scene, definitions)
+        screen.step("And back, at once")
+        release_changes.back(scene)
+        screen.step("Proof of sync, at a line across the log that flows on")
+        release_changes.prove(scene)
+        screen.step("What the model has read meanwhile")
+        release_changes.tell_inputs(scene)
+
+    def _publisher(self) -> Publisher:
         settings = self._cluster.settings
-        with (
-            Publisher.from_env(
-                publisher="flights",
-                on_violation="deadLetter",
-                bootstrap_servers=settings.bootstrap_servers,
-                registry_url=settings.registry_url,
-                prefix=settings.prefix,
-            ) as publisher,
-            self._screen.progress("updates", total) as advance,
-        ):
-            views = {view: publisher.view(view) for view in counts}
-            started_s, sent = self._clock.monotonic_s(), 0
-            for batch in self._replay.updates(chunk_rows=4_000):
+        return Publisher.from_env(
+            publisher="flights",
+            on_violation="deadLetter",
+            bootstrap_servers=settings.bootstrap_servers,
+            registry_url=settings.registry_url,
+            prefix=settings.prefix,
+        )
+
+    @property
+    def _total(self) -> int:
+        return sum(self._replay.counts.values())
+
+    def _asked(self) -> list[Departure]:
+        """Whose inputs are read while versions change: late departures to the airports that most go to."""
+        departures = [one for one in self._replay.departures()[-_RECENT:] if one.tailnum]
+        often = {dest for dest, _ in Counter(one.dest for one in departures).most_common(_OFTEN)}
+        return [one for one in departures if one.dest in often]
+
+    def _publish(self, publisher: Publisher, heard: Iterator[tuple[int, str, Row]], told: Told) -> None:
+        total = self._total - FLOWING_ROWS
+        counts: Counter[str] = Counter()
+        with self._screen.progress("updates", total) as advance:
+            views = {view: publisher.view(view) for view in self._replay.counts}
+            started_s = self._clock.monotonic_s()
+            for batch in in_batches(heard, chunk_rows=4_000):
                 views[batch.view].publish_many(batch.rows)
-                sent += len(batch.rows)
-                advance(sent)
+                counts[batch.view] += len(batch.rows)
+                if batch.view == AIRPORT_VIEW:
+                    told.add(batch.rows)
+                    told.forget_the_past()
+                advance(counts.total())
             publisher.flush()
             stats = publisher.stats()
             took_s = self._clock.monotonic_s() - started_s
         per_view = ", ".join(f"{count:,} {view}" for view, count in counts.items())
-        self._screen.say(f"{total:,} updates ({per_view})")
+        self._screen.say(f"{counts.total():,} updates ({per_view}); {FLOWING_ROWS:,} more follow below")
         self._screen.say(
             f"{stats.acknowledged:,} acknowledged, {stats.failed} failed, {stats.unknown} unknown; "
-            f"{total / took_s:,.0f} updates/s, computing them included"
+            f"{counts.total() / took_s:,.0f} updates/s, computing them included"
         )
 
     def _misbehave(self) -> None:
@@ -173,70 +228,34 @@ class Demo:
 
     def _feature_topics(self) -> dict[str, int]:
         found = {}
-        for view in self._replay.counts:
-            topic = self._topics.features(view, 1)
+        for view, major in [*((view, 1) for view in self._replay.counts), (AIRPORT_VIEW, 2)]:
+            topic = self._topics.features(view, major)
             description = self._cluster.log.describe_topic(topic)
-            found[topic] = description.partitions if description else 0
+            if description is not None:
+                found[topic] = description.partitions
         return found
 
     def _wait(
         self,
         fleet: Fleet,
-        agents: Sequence[AgentProcess],
+        replicas: Sequence[Replica],
+        roles: Sequence[RoleProcess],
         ends: Mapping[TopicPartition, int],
         waiting_for: str,
     ) -> None:
-        names = {agent.name for agent in agents}
+        names = {replica.name for replica in replicas}
 
         def done(statuses: Mapping[str, AgentStatus]) -> bool:
             return names <= statuses.keys() and all(
                 statuses[name].state == "LIVE" and has_reached(statuses[name], ends) for name in names
             )
 
-        def watch() -> None:
-            for agent in agents:
-                agent.require_running()
-
-        fleet.wait(done, timeout_s=_WAIT_S, watch=watch, waiting_for=waiting_for)
-
-    def _show_dead_letters(self) -> None:
-        found = survey(DeadLetters(self._cluster.log, self._feature_topics()), limit=0)
-        self._screen.table(
-            [("records", "right"), ("view", ""), ("feature", ""), ("rule", ""), ("found by", "")],
-            [
-                (
-                    f"{group.count:,}",
-                    group.view_version,
-                    group.feature or "-",
-                    group.rule,
-                    "publisher" if group.by_publisher else "agents",
-                )
-                for group in found.groups
-            ],
-        )
-        self._screen.say("For instance:")
-        for group in found.groups:
-            self._screen.say(f"- {group.message}")
-
-    def _compare(self, statuses: Sequence[AgentStatus]) -> None:
-        comparison = compare(statuses)
-        rows = []
-        for view, (topic, count) in zip(self._replay.counts, self._feature_topics().items(), strict=True):
-            states = [[part for part in status.partitions if part.topic == topic] for status in statuses]
-            wrong = sum(found.topic == topic for found in comparison.disagreements)
-            sums = [f"{sum(part.digest for part in parts) % 2**64:016x}" for parts in states]
-            cells = sum(part.cells for part in states[0])
-            rows.append((view, f"{count - wrong} of {count}", f"{cells:,}", *sums))
-        columns = [("view", ""), ("equal partitions", "right"), ("cells", "right")]
-        self._screen.table([*columns, *((status.agent.partition("/")[2], "") for status in statuses)], rows)
-        if comparison.disagreements or comparison.compared != sum(self._feature_topics().values()):
-            raise SynclineError("the agents' digests differ, or could not be compared: please report this")
-        self._screen.say("Equal digests at equal offsets: both replicas hold the same state, to the byte.")
+        fleet.wait(done, timeout_s=_WAIT_S, watch=lambda: _require(roles), waiting_for=waiting_for)
 
     def _next(self) -> None:
         steps = {
             "syncline init my-features && cd my-features": "these definitions, to change as you like",
-            "syncline validate": "all problems of its files at once",
+            "syncline validate && syncline plan": "all problems of its files at once, then what a change would do",
             "make stack": "a real Kafka and schema registry on this machine",
             "syncline demo --bootstrap-servers … --registry …": "the same there, with all 336,776 flights of 2013",
         }
@@ -250,6 +269,11 @@ class Demo:
         for command, what in steps.items():
             self._screen.say(command)
             self._screen.say(f"   {what}")
+
+
+def _require(roles: Sequence[RoleProcess]) -> None:
+    for role in roles:
+        role.require_running()
 
 
 def run_demo(

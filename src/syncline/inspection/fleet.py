@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from syncline.errors import CatalogError, WireError
 from syncline.inspection.reading import read_to_end
 from syncline.ports.log import Log
+from syncline.telemetry.cut_reports import CoordinatorStatus, CutReached, PartitionProof
 from syncline.telemetry.reports import AgentStatus, decode_report
 from syncline.telemetry.violations import ViolationCounts
+
+K = TypeVar("K", str, tuple[int, str], tuple[int, str, int, str, int])
+S = TypeVar("S", AgentStatus, CoordinatorStatus, CutReached, PartitionProof)
+
+SILENT_US = 30_000_000
+"""An agent that has not reported for so long is not counted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,57 @@ class Reports:
     violations: list[ViolationCounts]
     skipped: int
     """How many records were no reports that can be read: other bytes, or of a newer Syncline."""
+    coordinators: list[CoordinatorStatus] = field(default_factory=list)
+    """Each coordinator's newest status, by coordinator."""
+    reached: list[CutReached] = field(default_factory=list)
+    """Each agent's newest report of each cut and audit, by cut and agent."""
+    proofs: list[PartitionProof] = field(default_factory=list)
+    """Each agent's newest proof of each partition at each marker of each audit, by audit, place and agent."""
+
+
+class ReportCollector:
+    """Takes reports as they come, in any order and as often as one likes, and keeps of each thing the newest."""
+
+    def __init__(self) -> None:
+        """Nothing was reported yet."""
+        self._agents: dict[str, AgentStatus] = {}
+        self._coordinators: dict[str, CoordinatorStatus] = {}
+        self._reached: dict[tuple[int, str], CutReached] = {}
+        self._proofs: dict[tuple[int, str, int, str, int], PartitionProof] = {}
+        self._violations: list[ViolationCounts] = []
+        self._skipped = 0
+
+    def take(self, value: bytes | None) -> None:
+        """One record's value; one that cannot be read is counted."""
+        try:
+            found = decode_report(value)
+        except (WireError, CatalogError):
+            self._skipped += 1
+            return
+        match found:
+            case ViolationCounts():
+                self._violations.append(found)
+            case AgentStatus():
+                _keep(self._agents, found.agent, found)
+            case CoordinatorStatus():
+                _keep(self._coordinators, found.coordinator, found)
+            case CutReached():
+                _keep(self._reached, (found.cut, found.agent), found)
+            case PartitionProof():
+                # Several markers of one cut may stand in a partition: its vector says which of them counts.
+                at = (found.cut, found.topic, found.partition, found.agent, found.offset)
+                _keep(self._proofs, at, found)
+
+    def reports(self) -> Reports:
+        """What was taken so far."""
+        return Reports(
+            agents=_sorted(self._agents),
+            violations=list(self._violations),
+            skipped=self._skipped,
+            coordinators=_sorted(self._coordinators),
+            reached=_sorted(self._reached),
+            proofs=_sorted(self._proofs),
+        )
 
 
 def read_reports(log: Log, topic: str, *, last: int | None) -> Reports:
@@ -48,22 +107,20 @@ def read_reports(log: Log, topic: str, *, last: int | None) -> Reports:
     Raises:
         TopicMissing: nothing has been applied to this cluster yet.
     """
-    newest: dict[str, AgentStatus] = {}
-    violations: list[ViolationCounts] = []
-    skipped = 0
+    collector = ReportCollector()
     for record in read_to_end(log, topic, last=last):
-        try:
-            found = decode_report(record.value)
-        except (WireError, CatalogError):
-            skipped += 1
-            continue
-        if isinstance(found, ViolationCounts):
-            violations.append(found)
-        elif isinstance(found, AgentStatus) and (
-            found.agent not in newest or newest[found.agent].reported_at_us <= found.reported_at_us
-        ):
-            newest[found.agent] = found
-    return Reports([newest[agent] for agent in sorted(newest)], violations, skipped)
+        collector.take(record.value)
+    return collector.reports()
+
+
+def _keep(newest: dict[K, S], key: K, found: S) -> None:
+    standing = newest.get(key)
+    if standing is None or standing.reported_at_us <= found.reported_at_us:
+        newest[key] = found
+
+
+def _sorted(newest: Mapping[K, S]) -> list[S]:
+    return [newest[key] for key in sorted(newest)]
 
 
 def compare(agents: Sequence[AgentStatus]) -> Comparison:

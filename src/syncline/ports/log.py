@@ -107,7 +107,8 @@ class LogReader(Protocol):
     def assign(self, positions: Sequence[tuple[str, int, int]]) -> None:
         """Read exactly these (topic, partition, next offset) from now on; replaces the earlier assignment.
 
-        Rows fetched but not yet returned for the earlier assignment are never returned afterwards.
+        A partition that is given the offset at which this reader stands is read on undisturbed, and its end is not
+        told again. Rows fetched of another one, and not returned yet, are never returned afterwards.
         """
         ...
 

@@ -80,6 +80,27 @@ class Store(Protocol):
         """
         ...
 
+    def clear(self, meta: Mapping[str, bytes | None] | None = None) -> None:
+        """Forget every partition and all of meta, and write this meta instead, in one durable transaction.
+
+        Snapshots that are open keep what they look at. The generation goes on counting.
+
+        Raises:
+            StoreFull: no room; nothing was changed.
+            StoreError: a meta name that cannot be one; nothing was changed.
+        """
+        ...
+
+    def forget(self, places: Sequence[tuple[str, int]]) -> None:
+        """Forget these partitions: their cells, tombstones and states, in one durable transaction. Meta stays.
+
+        Snapshots that are open keep what they look at. A partition that is not there is no error.
+
+        Raises:
+            StoreFull: no room; nothing was changed.
+        """
+        ...
+
     def close(self) -> None:
         """Release everything. Idempotent."""
         ...

@@ -16,6 +16,7 @@ from syncline.publisher.delivery import Delivery
 from syncline.publisher.ledger import Ledger
 from syncline.publisher.lifetime import Lifetime
 from syncline.settings import PublisherSettings
+from syncline.telemetry.deprecated_use import DeprecatedUse
 from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
 from syncline.telemetry.violations import PUBLISHER, Reporter
 
@@ -46,6 +47,7 @@ class Outbox:
             append=self._append_report,
             on_trouble=self._say_unreported,
         )
+        self._deprecated = DeprecatedUse(_warn)
         self._settings = settings
         self.lifetime = Lifetime()
         self._closing = threading.Lock()
@@ -55,13 +57,19 @@ class Outbox:
             publisher=settings.publisher,
             clock=clock,
             heartbeat_interval_s=settings.heartbeat_interval_s,
-            on_turn=lambda: self.reports.send(clock.now_us()),
+            on_turn=self._on_turn,
         )
         atexit.register(self._at_exit)
 
     def attend(self, topics: Sequence[PublishedTopic]) -> None:
         """Send heartbeats to these topics from now on."""
         self._courier.attend(topics)
+
+    def warn_of(self, reference: str, text: str) -> None:
+        """This view version is published, and is what `text` says; empty: nothing is to be said of it."""
+        if text:
+            self._deprecated.use(reference, text)
+            self._deprecated.tell(self._clock.monotonic_s())
 
     def send(
         self,
@@ -142,6 +150,10 @@ class Outbox:
             self._reports_topic, key=key, value=value, on_outcome=lambda outcome: on_answer(outcome.trouble)
         )
 
+    def _on_turn(self) -> None:
+        self.reports.send(self._clock.now_us())
+        self._deprecated.tell(self._clock.monotonic_s())
+
     def _say_unreported(self, reason: str) -> None:
         _LOGGER.warning(
             "publisher %s: counts of violations are lost, as %s does not take them: %s",
@@ -162,3 +174,7 @@ class Outbox:
                 f"syncline: publisher {self._settings.publisher} was not closed before the end of the program: {error}",
                 file=sys.stderr,
             )
+
+
+def _warn(reference: str, text: str) -> None:
+    _LOGGER.warning("%s, which is published here, is %s", reference, text)

@@ -10,7 +10,9 @@ from typing import Self
 from syncline.catalog.contracts import contract_of
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog.fold import Picture
+from syncline.catalog.lifecycle import alternative_to, on_its_way_out
 from syncline.catalog.references import ViewReference, parse_reference
+from syncline.catalog.rules import released
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.contracts.model import Version
@@ -18,6 +20,7 @@ from syncline.contracts.nearest import nearest
 from syncline.errors import (
     CatalogError,
     LogUnavailable,
+    PublishError,
     SynclineError,
     TopicMismatch,
     TopicMissing,
@@ -56,8 +59,10 @@ class Publisher:
         """The view to publish: `airport_delay` (its newest version), `airport_delay@1` or `airport_delay@1.3`.
 
         Reads the catalog to its end, waiting for it `timeout_s` at most; the version stays what it is from then on.
+        Of a deprecated version a warning is logged, at once and every hour while this publisher is open.
 
         Raises:
+            PublishError: the version is retired: nobody publishes under it any more. The message says what to use.
             TopicMissing: there is no catalog yet, or the view's topic is gone.
             CatalogError: the catalog has no such view or version, and the message names the nearest; or its contract
                 is none that this program can use.
@@ -70,8 +75,10 @@ class Publisher:
             wanted = _parsed(reference)
             picture = self._read_catalog(timeout_s)
             registered = _find(picture, wanted)
+            _refuse_retired(picture, registered)
             known = self._views.get((registered.view, registered.version))
             if known is not None:
+                self._running().warn_of(known.contract.reference, _fate(picture, registered))
                 return known
             contract = contract_of(registered)
             view = ViewPublisher(
@@ -83,6 +90,7 @@ class Publisher:
                 clock=self._clock,
             )
             self._views[registered.view, registered.version] = view
+            self._running().warn_of(contract.reference, _fate(picture, registered))
             return view
 
     def flush(self, timeout_s: float | None = None) -> None:
@@ -197,3 +205,20 @@ def _find(picture: Picture, wanted: ViewReference) -> ViewVersionRegistered:
         versions = ", ".join(str(version) for version in picture.views[wanted.view])
         raise CatalogError(f"the catalog has no {wanted}; {wanted.view} has {versions}")
     return found
+
+
+def _refuse_retired(picture: Picture, registered: ViewVersionRegistered) -> None:
+    view, version = registered.view, released(registered.version)
+    retired = picture.retired.get((view, version))
+    if retired is None:
+        return
+    left = [f"{view}@{each}" for each in picture.views[view] if (view, each) not in picture.retired]
+    instead = alternative_to(picture, view, version) or " or ".join(left)
+    raise PublishError(
+        f"{view}@{version} was retired at catalog offset {retired.offset} by {retired.decision.actor}, and nobody "
+        f"publishes under it any more: {f'use {instead}' if instead else f'no version of {view} is left'}"
+    )
+
+
+def _fate(picture: Picture, registered: ViewVersionRegistered) -> str:
+    return on_its_way_out(picture, registered.view, registered.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, S
 from syncline.clock import SystemClock
 from syncline.contracts.nearest import nearest
 from syncline.errors import MissingJoinKey, NotReady, ReadError, StaleFeature
+from syncline.reader.compiled import Compiled
 from syncline.reader.model_input import ModelInput
 from syncline.reader.model_inputs import ModelInputs, ResolvedColumn
 from syncline.reader.release import Release
 from syncline.reader.request import key_columns
+from syncline.telemetry.deprecated_use import DeprecatedUse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from syncline.reader.entity import Located
     from syncline.reader.selection import Resolved, SelectedView, Selection
 
+_LOGGER = logging.getLogger("syncline.reader")
+_LOGGER.addHandler(logging.NullHandler())  # else Python's last resort prints warnings to stderr
 ManyKeys = Sequence[Mapping[str, str | int]] | Mapping[str, Sequence[str | int]] | Any
 """The join keys of many rows: a mapping a row, a column a name, a pyarrow.Table or a pandas.DataFrame."""
 
@@ -41,6 +46,8 @@ class FeatureReader:
         self._store = store
         self._clock = clock or SystemClock()
         self._served = _Served(-1, None, None, None)
+        self._compiled = Compiled()
+        self._deprecated = DeprecatedUse(_warn)
 
     def get(
         self,
@@ -60,7 +67,8 @@ class FeatureReader:
                 unique; then only their join keys are needed. None is all, in the bundle's order.
             full_feature_names: call every result `alias__feature`, which stays as it is when a later release adds
                 another view with a feature of that name. False calls it `feature` where that is unique.
-            allow_not_ready: read even while the agent's first catch-up is not over, or its log was trimmed.
+            allow_not_ready: read even while the agent's first catch-up is not over, or its log was trimmed. What was
+                rolled back as broken is never read.
 
         Raises:
             NotReady: the store's values are not yet, or no longer, those of the log.
@@ -176,14 +184,23 @@ class FeatureReader:
         served = self._served
         generation = snapshot.generation()
         if served.generation != generation:
-            served = self._served = _look_again(snapshot, generation, served)
+            served = self._served = _look_again(snapshot, generation, served, self._compiled)
+            # Its agent reports every few seconds, which is a new generation: no read pays for looking at the time.
+            serving = served.release.serving if served.release else None
+            self._deprecated.only(serving.deprecated if serving else ())
+            self._deprecated.tell(self._clock.monotonic_s())
         return served
 
     def _release(self, snapshot: StoreSnapshot, *, allow_not_ready: bool) -> Release:
         served = self._look(snapshot)
-        if served.release is None or not (allow_not_ready or served.ready):
+        refused = served.condition is not None and bool(served.condition.refuses)
+        if served.release is None or refused or not (allow_not_ready or served.ready):
             raise NotReady(_not_ready(served))
         return served.release
+
+
+def _warn(reference: str, text: str) -> None:
+    _LOGGER.warning("%s, which is read here, is %s", reference, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +217,12 @@ class _Served:
         return self.condition is not None and self.condition.ready
 
 
-def _look_again(snapshot: StoreSnapshot, generation: int, before: _Served) -> _Served:
+def _look_again(snapshot: StoreSnapshot, generation: int, before: _Served, compiled: Compiled) -> _Served:
     condition = snapshot.meta(META_AGENT)
     packed = snapshot.meta(META_SERVING)
     release = before.release
     if packed != before.packed:
-        release = None if packed is None else Release(Serving.unpack(packed), previous=before.release)
+        release = None if packed is None else Release(Serving.unpack(packed), compiled)
     return _Served(
         generation, packed, release, None if condition is None else AgentCondition.unpack(condition)
     )
@@ -215,6 +232,8 @@ def _not_ready(served: _Served) -> str:
     condition = served.condition
     if condition is None:
         return "no agent has written this store yet: start one, or wait until it has caught up"
+    if condition.refuses:
+        return f"the agent {condition.agent} refuses: {condition.refuses}"
     missing = "has chosen no release yet" if served.release is None else "has not caught up with the log"
     why = f" ({condition.reason})" if condition.reason else ""
     return (

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from syncline.contracts.nearest import nearest
 from syncline.errors import ReadError, UnknownBundle
 from syncline.reader.selection import SelectedView, Selection
-from syncline.reader.view import ServedContract, View
+from syncline.reader.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncline.catalog.serving import Serving
     from syncline.contracts.model import FeatureType
+    from syncline.reader.compiled import Compiled
 
 _SELECTIONS_MAX = 64
 
@@ -21,22 +22,10 @@ _SELECTIONS_MAX = 64
 class Release:
     """Compiled once per change of what is served; nothing of it changes afterwards but caches."""
 
-    def __init__(self, serving: Serving, *, previous: Release | None = None) -> None:
+    def __init__(self, serving: Serving, compiled: Compiled) -> None:
         self.serving = serving
         self.name = f"{serving.bundle}@{serving.release}"
-        # Parsing a contract takes milliseconds, and a new schema id changes none of those that are served.
-        known = {} if previous is None else previous._contracts  # noqa: SLF001  its own kind
-        self._contracts: dict[tuple[str, str], ServedContract] = {}
-        for served in serving.views:
-            place = (served.contract, served.topic)
-            if place not in self._contracts:
-                self._contracts[place] = known.get(place) or ServedContract(
-                    served.contract, topic=served.topic
-                )
-        self.views = tuple(
-            View(served, self._contracts[served.contract, served.topic], serving.schemas)
-            for served in serving.views
-        )
+        self.views = tuple(View(served, serving.schemas, compiled) for served in serving.views)
         self.keys = frozenset(name for view in self.views for name in view.keys.names)
         self._names = _Names(self.views)
         self._selections: dict[tuple[tuple[str, ...] | None, bool], Selection] = {}

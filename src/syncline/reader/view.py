@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from syncline.contracts.checks.rows import compile_rows
-from syncline.contracts.codec.decode_row import RowDecoder
-from syncline.contracts.odcs.document import contract_from_document
-from syncline.errors import DefinitionError, ReadError, WireError
+from syncline.errors import WireError
 from syncline.reader.entity import EntityKeys
-from syncline.wire.topics import prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from syncline.catalog.serving import ServedSchema, ServedView
-    from syncline.contracts.checks.rows import RowCheck
     from syncline.contracts.model import Contract
     from syncline.errors import Violation
+    from syncline.reader.compiled import Compiled, ServedContract
 
 Row = dict[str, Any]
-
-
-class ServedContract:
-    """A contract with its check: what all aliases of one view version share."""
-
-    def __init__(self, text: str, *, topic: str) -> None:
-        try:
-            self.contract: Contract = contract_from_document(json.loads(text), prefix=prefix_of(topic))
-        except (DefinitionError, ValueError) as error:
-            raise ReadError(
-                f"the store holds values of {topic} under a contract that this Syncline cannot use: {error}. Their "
-                "agent is newer: bring this reader to its version"
-            ) from error
-        self.check: RowCheck = compile_rows(self.contract)
 
 
 class View:
     """One alias of the release."""
 
-    def __init__(self, served: ServedView, contract: ServedContract, schemas: Sequence[ServedSchema]) -> None:
+    def __init__(self, served: ServedView, schemas: Sequence[ServedSchema], compiled: Compiled) -> None:
         self.served = served
+        self._compiled = compiled
+        contract = compiled.contract(served.contract, topic=served.topic)
         self.contract = contract.contract
         self.max_age_us = min(
             (limit for limit in (served.max_age_us, contract.contract.max_age_us) if limit is not None),
@@ -94,10 +77,10 @@ class View:
             raise WireError(
                 f"schema id {schema_id} is of no version of {self.served.view}@{self.served.major}"
             )
-        decode = RowDecoder(schema.avro_schema)
+        decode = self._compiled.decoder(schema.avro_schema)
         if schema.reference == self.served.reference:
             return _Written(decode, None)
-        return _Written(decode, ServedContract(schema.contract, topic=self.served.topic))
+        return _Written(decode, self._compiled.contract(schema.contract, topic=self.served.topic))
 
 
 class Broken(NamedTuple):

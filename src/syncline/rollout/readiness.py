@@ -22,6 +22,8 @@ class Readiness:
 
     member: Member
     bundle: str
+    read_to: int
+    """The next catalog offset that it will read."""
     cannot_serve: Mapping[int, str]
     """Release → why this agent cannot serve it."""
     behind: Mapping[str, int | None]
@@ -52,7 +54,12 @@ def why_not_ready(
         why = agent.cannot_serve.get(release)
         if why is not None:
             found.append(f"{name} cannot serve {bundle}@{release}: {why}")
-        elif not forced:
+        elif forced:
+            continue
+        elif agent.read_to <= picture.releases[bundle][release - 1].offset:
+            # What it cannot serve it says once it has read of it.
+            found.append(f"{name} has not read of {bundle}@{release} yet")
+        else:
             cold = _cold(agent, topics)
             if cold:
                 found.append(f"{name} is still warming {bundle}@{release}: {cold}")
@@ -64,6 +71,8 @@ def _cold(agent: Readiness, topics: frozenset[str]) -> str:
         behind = agent.behind.get(topic, -1)
         if behind == -1:
             return f"it does not read {topic} yet"
-        if behind is not None and behind > WARM_ROWS:
+        if behind is None:
+            return f"how far it is on {topic} is not known yet"
+        if behind > WARM_ROWS:
             return f"it is {behind} records behind on {topic}"
     return ""

@@ -31,6 +31,8 @@ from syncline.rollout.readiness import Readiness, why_not_ready
 ATTEMPTS_MAX = 3
 """How many cuts of a rollout, or of an audit, may fail before a person is asked."""
 LIVE = "live"
+CANARY = "canary"
+"""The step of a release that only a part of the agents serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,8 @@ def _emergency(view: View) -> Step | None:
     """Rollbacks at once, and aborts of what is open: they come before everything else."""
     standing = view.coordination
     for rollout in _under_way(standing):
-        back = rollout.asked_to(RolloutAction.ROLLBACK)
-        if back is not None and back.mode is RolloutMode.IMMEDIATE and not _is_back(standing, rollout, back):
+        back = _asked_back(rollout)
+        if back is not None and back.mode is RolloutMode.IMMEDIATE and not _is_back(standing, rollout):
             introduced = standing.introduction(rollout.bundle, rollout.from_release)
             return Append(
                 Immediate(
@@ -129,7 +131,7 @@ def _emergency(view: View) -> Step | None:
                     claim=view.claim,
                     bundle=rollout.bundle,
                     to_release=rollout.from_release,
-                    cohort=rollout.cohort,
+                    cohort=_reach(standing, rollout),
                     floor=introduced.floor if introduced else (),
                     request=back.offset,
                 ),
@@ -143,12 +145,16 @@ def _emergency(view: View) -> Step | None:
     return None
 
 
-def _is_back(standing: Coordination, rollout: Rollout, back: Request) -> bool:
-    """Whether what was last enacted of the bundle, after the request to go back, went back."""
+def _asked_back(rollout: Rollout) -> Request | None:
+    """The request to go back; an abort that a commit has overtaken is one."""
+    back = rollout.asked_to(RolloutAction.ROLLBACK)
+    return rollout.asked_to(RolloutAction.ABORT) if back is None and rollout.rulings else back
+
+
+def _is_back(standing: Coordination, rollout: Rollout) -> bool:
+    """Whether what was enacted of the rollout last went back, whichever request it was for."""
     rulings = standing.rulings.get(rollout.bundle, ())
-    return bool(
-        rulings and rulings[-1].epoch > back.offset and rulings[-1].to_release == rollout.from_release
-    )
+    return bool(rollout.rulings and rulings and rulings[-1].to_release == rollout.from_release)
 
 
 def _go_on_with(view: View, cut: Cut) -> Step:
@@ -179,40 +185,57 @@ def _abort(view: View, reason: str) -> Append:
 
 def _advance(view: View, rollout: Rollout) -> Step:
     standing = view.coordination
-    back = rollout.asked_to(RolloutAction.ROLLBACK)
+    back = _asked_back(rollout)
     if back is not None:
-        if _is_back(standing, rollout, back):
+        if _is_back(standing, rollout):
             why = f"rolled back, as {back.actor} asked: {back.reason}"
             return _finish(view, rollout, rollout.from_release, RolloutOutcome.ROLLED_BACK, why)
-        return _cut(view, rollout, since=back, source=rollout.to_release, target=rollout.from_release)
+        cohort = _reach(standing, rollout)
+        return _cut(view, rollout, cohort, since=back, source=rollout.to_release, target=rollout.from_release)
     abort = rollout.asked_to(RolloutAction.ABORT)
     if abort is not None:
         why = f"aborted, as {abort.actor} asked: {abort.reason}"
         return _finish(view, rollout, rollout.from_release, RolloutOutcome.ABORTED, why)
     if rollout.rulings:
         return _after_live(view, rollout)
-    return _cut(view, rollout, since=rollout.started, source=rollout.from_release, target=rollout.to_release)
+    return _forward(view, rollout, rollout.cohort, since=rollout.started)
+
+
+def _forward(view: View, rollout: Rollout, cohort: Cohort, *, since: Request) -> Step:
+    return _cut(view, rollout, cohort, since=since, source=rollout.from_release, target=rollout.to_release)
+
+
+def _reach(standing: Coordination, rollout: Rollout) -> Cohort:
+    """Who was last sent somewhere by the rollout; whom it was asked for, if nobody was."""
+    for ruling in reversed(standing.rulings.get(rollout.bundle, ()) if rollout.rulings else ()):
+        if ruling.epoch == rollout.rulings[-1]:
+            return ruling.cohort
+    return rollout.cohort
 
 
 def _after_live(view: View, rollout: Rollout) -> Step:
     standing = view.coordination
-    if rollout.step != LIVE:
+    cohort = _reach(standing, rollout)
+    step = LIVE if cohort == Cohort() else CANARY
+    if rollout.step != step:
         return Append(
             RolloutAdvanced(
                 after=standing.last,
                 claim=view.claim,
                 rollout=rollout.id,
                 bundle=rollout.bundle,
-                step=LIVE,
+                step=step,
                 decision=rollout.rulings[-1],
             ),
-            f"{rollout.bundle}@{rollout.to_release} is live for {rollout.cohort}",
+            f"{rollout.bundle}@{rollout.to_release} is live for {cohort}",
         )
     promote = rollout.asked_to(RolloutAction.PROMOTE)
     if promote is not None and promote.offset > rollout.rulings[-1]:
+        if step == CANARY:
+            return _forward(view, rollout, Cohort(), since=promote)
         why = f"final, as {promote.actor} says: {promote.reason}"
         return _finish(view, rollout, rollout.to_release, RolloutOutcome.FINAL, why)
-    if rollout.final_after_us is not None and rollout.live_at_us is not None:
+    if step == LIVE and rollout.final_after_us is not None and rollout.live_at_us is not None:
         left_us = rollout.live_at_us + rollout.final_after_us - view.now_us
         if left_us <= 0:
             why = f"final, {rollout.final_after_us / 1_000_000:g} s after it went live"
@@ -220,7 +243,7 @@ def _after_live(view: View, rollout: Rollout) -> Step:
     return Wait()
 
 
-def _cut(view: View, rollout: Rollout, *, since: Request, source: int, target: int) -> Step:
+def _cut(view: View, rollout: Rollout, cohort: Cohort, *, since: Request, source: int, target: int) -> Step:
     """Prepare a cut of the rollout, unless something speaks against it."""
     bundle = rollout.bundle
     promote = rollout.asked_to(RolloutAction.PROMOTE)
@@ -238,7 +261,7 @@ def _cut(view: View, rollout: Rollout, *, since: Request, source: int, target: i
         return Wait((f"{bundle}: {why}; mend it, then `syncline rollout promote {bundle}`",))
     forced = promote is not None and promote.offset > since.offset
     against = why_not_ready(
-        view.picture, view.fleet, bundle=bundle, release=target, cohort=rollout.cohort, forced=forced
+        view.picture, view.fleet, bundle=bundle, release=target, cohort=cohort, forced=forced
     )
     if against:
         return Wait(tuple(f"{bundle}: {why}" for why in against))
@@ -248,7 +271,7 @@ def _cut(view: View, rollout: Rollout, *, since: Request, source: int, target: i
         bundle=bundle,
         source=source,
         target=target,
-        cohort=rollout.cohort,
+        cohort=cohort,
         request=rollout.id,
     )
 

@@ -13,7 +13,7 @@ The hash is xxh3_64 of key length, key, and everything from event_time on (promi
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ HEAD_BYTES = 29
 _BODY_START = 16
 _BODY = np.dtype([("event_time", "<i8"), ("deleted", "u1"), ("schema_id", "<u4")])
 _HEAD = np.dtype([("offset", "<i8"), ("guard", "<u8"), *_BODY.descr])
+_PLACES = np.dtype([("offset", "<i8"), ("guard", "<u8")])
 _STRUCT = struct.Struct("<qQqBI")
 _PLACE = struct.Struct("<qQ")
 _KEY_LENGTH = [struct.pack("<H", length) for length in range(512)]
@@ -80,9 +81,9 @@ def pack_cells(
         np.uint64,
         len(bodies),
     )
-    places = np.empty(len(keys), np.dtype([("offset", "<i8"), ("guard", "<u8")]))
+    places = np.empty(len(keys), _PLACES)
     places["offset"] = offsets
-    places["guard"] = hashes + offsets.astype(np.uint64) * np.uint64(_SPREAD)
+    places["guard"] = hashes + _shifts(offsets)
     front = places.tobytes()
     cells = [
         front[start : start + _BODY_START] + body
@@ -99,7 +100,7 @@ def cell_heads(cells: Sequence[bytes]) -> CellHeads:
         offsets=offsets,
         event_times_us=heads["event_time"],
         deleted=heads["deleted"] != 0,
-        hashes=heads["guard"] - offsets.astype(np.uint64) * np.uint64(_SPREAD),
+        hashes=heads["guard"] - _shifts(offsets),
     )
 
 
@@ -122,6 +123,46 @@ def cell_hash(key: bytes, packed: bytes) -> int:
     return xxh3_64_intdigest(_KEY_LENGTH[len(key)] + key + packed[_BODY_START:])
 
 
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """What cells that were found in a store come to, as columns."""
+
+    buckets: npt.NDArray[np.uint8]
+    hashes: npt.NDArray[np.uint64]
+    """Of each cell, computed from its bytes: what the digest should have summed."""
+    broken: npt.NDArray[np.bool_]
+    """Its guard says something else: no reader serves it."""
+
+
+def recount(found: Sequence[tuple[bytes, bytes]]) -> Recounted:
+    """Hash these (key, packed cell) anew, and see whether their guards say the same."""
+    start, count = _BODY_START, len(found)
+    hashes = _hashes(found, count)
+    buckets = np.fromiter([xxh3_64_intdigest(key) & 0xFF for key, _ in found], np.uint8, count)
+    fronts = b"".join([cell[:start] for _, cell in found])
+    if len(fronts) != start * count:
+        # One is cut off: what is missing becomes zeros, which no guard says.
+        fronts = b"".join([cell[:start].ljust(start, b"\0") for _, cell in found])
+    places = np.frombuffer(fronts, _PLACES)
+    return Recounted(buckets, hashes, hashes != places["guard"] - _shifts(places["offset"]))
+
+
+def cell_hashes(keys: Sequence[bytes], cells: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+    """`cell_hash` of every cell."""
+    return _hashes(zip(keys, cells, strict=True), len(keys))
+
+
 def key_buckets(keys: Sequence[bytes]) -> npt.NDArray[np.uint8]:
     """The sub-digest that each key belongs to: the low byte of its own hash."""
     return np.fromiter([xxh3_64_intdigest(key) & 0xFF for key in keys], np.uint8, len(keys))
+
+
+def _shifts(offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    return offsets.astype(np.uint64) * np.uint64(_SPREAD)
+
+
+def _hashes(found: Iterable[tuple[bytes, bytes]], count: int) -> npt.NDArray[np.uint64]:
+    lengths, start = _KEY_LENGTH, _BODY_START
+    return np.fromiter(
+        [xxh3_64_intdigest(lengths[len(key)] + key + cell[start:]) for key, cell in found], np.uint64, count
+    )

@@ -5,21 +5,16 @@ Call sites only announce. Counts are kept here too, for the agent's reports. No 
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from syncline.telemetry.logging import logger
+from syncline.telemetry.repeats import Repeats
 
 if TYPE_CHECKING:
     from syncline.contracts.checks.tally import Tally
     from syncline.wire.dead_letters import Reason
-
-REPEAT_S = 10.0
-"""How long nothing is said again that was just said of the log."""
-_DIGITS = re.compile(r"\d+")
-_GISTS_MAX = 100
 
 
 class AgentEvents:
@@ -32,7 +27,7 @@ class AgentEvents:
         self.late_updates_skipped: Counter[str] = Counter()
         self.violations: Counter[tuple[str, str, str]] = Counter()
         """(view version, feature, rule) → count."""
-        self._quiet_until_s: dict[str, float] = {}
+        self._repeats = Repeats()
 
     def state_changed(self, before: str, after: str, reason: str) -> None:
         """The agent went from one state to another, or is in the same one for another reason."""
@@ -40,23 +35,62 @@ class AgentEvents:
 
     def log_unavailable(self, message: str) -> None:
         """Kafka cannot be reached; the agent keeps trying. A client says so many times a second: repeats are few."""
-        now_s = time.monotonic()
-        # Times and attempts differ from one saying to the next.
-        gist = _DIGITS.sub("", message)
-        if now_s < self._quiet_until_s.get(gist, now_s):
-            return
-        if len(self._quiet_until_s) >= _GISTS_MAX:
-            self._quiet_until_s.clear()
-        self._quiet_until_s[gist] = now_s + REPEAT_S
-        self._log.warning("log_unavailable", message=message)
+        if self._repeats.is_news(message, time.monotonic()):
+            self._log.warning("log_unavailable", message=message)
 
     def release_active(self, bundle: str, release: int, epoch: int) -> None:
         """A release is served from now on."""
         self._log.info("release_active", bundle=bundle, release=release, epoch=epoch)
 
-    def releases_waiting(self, bundle: str, active: int, newest: int) -> None:
-        """A newer release than the active one stands in the catalog."""
-        self._log.info("releases_waiting", bundle=bundle, active=active, newest=newest)
+    def decision_enacted(
+        self, bundle: str, *, release: int, epoch: int, cut: int | None, aligned: bool, held_us: int
+    ) -> None:
+        """A cut or an Immediate took effect here."""
+        self._log.info(
+            "decision_enacted",
+            bundle=bundle,
+            release=release,
+            epoch=epoch,
+            cut=cut,
+            aligned=aligned,
+            held_ms=held_us / 1_000 if held_us >= 0 else None,
+        )
+
+    def cut_given_up(self, cut: int, *, limit_s: float) -> None:
+        """Partitions stood for a cut for too long: they go on under the old release, and it is enacted later."""
+        self._log.warning("cut_given_up", cut=cut, limit_s=limit_s)
+
+    def cannot_serve(self, bundle: str, release: int, why: str) -> None:
+        """A release is to come that this agent could not serve."""
+        self._log.error("cannot_serve_release", bundle=bundle, release=release, reason=why)
+
+    def topics_dropped(self, topics: list[str]) -> None:
+        """The cells of releases that were let go are forgotten."""
+        self._log.info("topics_dropped", topics=topics)
+
+    def deprecated_versions_served(self, versions: dict[str, str]) -> None:
+        """What is served is on its way out."""
+        self._log.warning("deprecated_versions_served", versions=versions)
+
+    def restoring(self, snapshot_id: str) -> None:
+        """The store was filled from a snapshot."""
+        self._log.info("restored", snapshot=snapshot_id)
+
+    def snapshot_passed_over(self, snapshot_id: str, reason: str) -> None:
+        """A snapshot cannot be used here."""
+        self._log.warning("snapshot_passed_over", snapshot=snapshot_id, reason=reason)
+
+    def snapshot_taken(self, snapshot_id: str, cells: int) -> None:
+        """This agent left a snapshot."""
+        self._log.info("snapshot_taken", snapshot=snapshot_id, cells=cells)
+
+    def snapshot_failed(self, reason: str) -> None:
+        """A snapshot was not taken, or not found; the agent goes on as it can."""
+        self._log.warning("snapshot_failed", reason=reason)
+
+    def resync(self, reason: str) -> None:
+        """The store does not belong to the log any more: it is filled anew."""
+        self._log.error("resync", reason=reason)
 
     def batch_applied(self, view: str, *, rows: int, written: int) -> None:
         """Rows were folded; those that were not written came too late for their key."""

@@ -283,7 +283,7 @@ def test_a_marker_ends_a_transaction_and_is_stood_at_first() -> None:
         [
             delete("JFK", at_us=NOW_US - 600_000_000, ms=NOW_MS),
             LATE.record("EWR", at_us=NOW_US, ms=NOW_MS),
-            marker(5, ms=NOW_MS + 1),
+            marker(0, ms=NOW_MS + 1),
             LATE.record("LGA", at_us=NOW_US, ms=NOW_MS + 1),
         ],
     )
@@ -305,7 +305,7 @@ def test_a_marker_ends_a_transaction_and_is_stood_at_first() -> None:
 def test_an_agent_killed_at_a_marker_meets_it_again() -> None:
     """P3: standing at the marker is a state like any other; the proof is kept once."""
     cluster = Cluster.ready(LATE)
-    cluster.put(TOPIC, [*many(LATE, ["EWR"], 2), marker(5, ms=NOW_MS + 9), *many(LATE, ["JFK"], 2)])
+    cluster.put(TOPIC, [*many(LATE, ["EWR"], 2), marker(0, ms=NOW_MS + 9), *many(LATE, ["JFK"], 2)])
     host = Host(cluster)
     commit = host.store.commit
 
@@ -334,7 +334,7 @@ def test_what_is_no_record_at_the_end_of_the_log_is_passed() -> None:
     host = Host(cluster)
 
     host.settle()
-    host.agent._reader._next[TOPIC, 0] = 4
+    host.agent._partitions.reader._next[TOPIC, 0] = 4
     (partition,) = host.settle().partitions
 
     assert (partition.next_offset, partition.end_offset, host.agent.status().state) == (4, 4, "LIVE")
@@ -577,7 +577,7 @@ def test_a_client_that_is_of_no_more_use_is_made_anew() -> None:
     cluster.put(TOPIC, many(VIEW, ["EWR"], 9))
     host = Host(cluster, batch_rows=4)
     host.agent.step()
-    reader = host.agent._reader
+    reader = host.agent._partitions.reader
     poll = reader.poll
 
     def fatal(*given: Any) -> Any:
@@ -589,7 +589,7 @@ def test_a_client_that_is_of_no_more_use_is_made_anew() -> None:
     reader.poll = fatal
     status = host.settle()
 
-    assert host.agent._reader is not reader
+    assert host.agent._partitions.reader is not reader
     assert (status.state, status.applied_rows, positions(host)) == ("LIVE", 9, {(TOPIC, 0): 9})
 
 

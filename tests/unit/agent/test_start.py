@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from syncline.agent.identity import META_IDENTITY, LogIdentity
 from syncline.catalog.serving import META_SERVING, Serving
 from syncline.errors import StoreCorrupt, SynclineError, TopicMismatch, TopicMissing
 from syncline.ports.log import TopicSpec
+from syncline.state.identity import META_IDENTITY, LogIdentity
 from tests.unit.agent.world import (
     CATALOG,
     Cluster,

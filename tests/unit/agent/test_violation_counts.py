@@ -64,7 +64,7 @@ def mixture(version: Version) -> list[Record]:
         delete("H", at_us=NOW_US),
         delete("I", at_us=LATE_US, ms=NOW_MS),
         heartbeat(ms=NOW_MS),
-        marker(3, ms=NOW_MS),
+        marker(0, ms=NOW_MS),
         version.record("J", at_us=NOW_US),
     ]
 

@@ -87,7 +87,7 @@ def test_the_lag_of_an_agent_that_is_behind_is_told() -> None:
 def test_told_to_stop_among_markers_it_stops() -> None:
     """SIGTERM is heeded within a batch full of markers; the next life goes on at the one where this one stood."""
     cluster = Cluster.ready(VIEW)
-    cluster.put(TOPIC, [marker(number, ms=NOW_MS) for number in range(50)])
+    cluster.put(TOPIC, [marker(0, ms=NOW_MS)] * 50)
     host = Host(cluster)
     commit = host.store.commit
 
@@ -144,7 +144,7 @@ def test_rows_behind_a_marker_are_left_alone_until_it_is_passed(monkeypatch: pyt
     looked = []
     monkeypatch.setattr(rows, "is_marker", lambda key: looked.append(key) or is_marker(key))
     cluster = Cluster.ready(VIEW)
-    cluster.put(TOPIC, [marker(number, ms=NOW_MS) for number in range(50)])
+    cluster.put(TOPIC, [marker(0, ms=NOW_MS)] * 50)
 
     Host(cluster).settle()
 

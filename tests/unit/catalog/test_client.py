@@ -78,6 +78,37 @@ def test_an_unrelated_decision_between_is_no_conflict(cluster: Cluster) -> None:
     assert second.propose([registration(weather)], TESTER) == [1]
 
 
+def test_several_about_one_subject_go_on_past_what_does_not_concern_them(cluster: Cluster) -> None:
+    """Two MINORs, and somebody else's view between them: ours is no obstacle to ours."""
+    minor, weather = Version.make(8, version="1.1.0", extra=True), Version.make(20, view="weather")
+    writer = client(cluster)
+    writer.catch_up(5)
+    others = iter([registration(weather)])
+
+    offsets = writer.propose(
+        [registration(VIEW), registration(minor)],
+        TESTER,
+        before_each=lambda _, __: [cluster.decide(each) for each in others] and None,
+    )
+
+    assert offsets == [1, 2]
+    assert writer.picture.void == ()
+
+
+def test_several_about_one_subject_stop_at_a_foreign_one(cluster: Cluster) -> None:
+    """What somebody else said of it between them was not planned on."""
+    minor, third = Version.make(8, version="1.1.0", extra=True), Version.make(9, version="1.2.0", extra=True)
+    writer = client(cluster)
+    writer.catch_up(5)
+
+    def meanwhile(_: Payload, offset: int) -> None:
+        if offset == 0:
+            cluster.decide(registration(minor))
+
+    with pytest.raises(DecisionVoid, match="view delay was changed at catalog offset 1"):
+        writer.propose([registration(VIEW), registration(third)], TESTER, on_recorded=meanwhile)
+
+
 def test_without_a_topic_nothing_was_applied_yet() -> None:
     """The caller says: run `apply`. Once it is there, the same client reads it."""
     cluster = Cluster()

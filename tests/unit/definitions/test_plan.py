@@ -126,8 +126,8 @@ def test_a_new_minor_takes_its_bundles_along_and_says_when_agents_switch(cluster
     )
     assert planned.notes == (
         (
-            "flight_inputs@2 will be recorded, and agents go on serving flight_inputs@1: they switch with a rollout, "
-            "which comes with a later version of Syncline"
+            "flight_inputs@2 will be recorded, and changes nothing yet: agents warm its cells beside what they serve, "
+            "and switch with `syncline rollout start flight_inputs@2 --reason …`"
         ),
     )
 

@@ -135,7 +135,7 @@ def _played(
         case "delete":
             return Played("delete", delete(airport, at_us=at_us, ms=ms), at_us)
         case "marker":
-            return Played("marker", marker(7, ms=ms))
+            return Played("marker", marker(0, ms=ms))
         case "control":
             return Played("control", heartbeat(ms=ms))
         case _:

@@ -19,6 +19,7 @@ from syncline.ports import log as port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from syncline.adapters.kafka.settings import Properties
 
@@ -34,6 +35,8 @@ class KafkaReader:
     def __init__(self, properties: Properties, *, commits: bool) -> None:
         self._commits = commits
         self._next: dict[port.TopicPartition, int] = {}
+        self._assigned: set[port.TopicPartition] = set()
+        """What librdkafka has been told to read: what has stopped is among it."""
         self._at_end: set[port.TopicPartition] = set()
         self._grouping = batches.Grouping()
         self._broken_off = False
@@ -53,15 +56,22 @@ class KafkaReader:
     def assign(self, positions: Sequence[tuple[str, int, int]]) -> None:
         """See `LogReader.assign`.
 
-        librdkafka gives each assignment a version and drops what was fetched under another one; `columns`
-        drops by offset what might still slip through.
+        Only what differs is told to librdkafka: an assignment made anew throws away all that was fetched, and its next
+        fetch waits behind one that is out already, for up to `fetch.wait.max.ms`. librdkafka gives each assignment of
+        a partition a version and drops what was fetched under another one; `columns` drops by offset what might still
+        slip through.
         """
         self._usable()
-        self._next = {(topic, partition): offset for topic, partition, offset in positions}
-        if len(self._next) != len(positions):
+        before, wanted = self._next, {(topic, partition): offset for topic, partition, offset in positions}
+        if len(wanted) != len(positions):
             raise LogError("a partition is assigned twice; give each (topic, partition) one next offset")
+        self._next = wanted
         self._grouping.know([topic for topic, _, _ in positions])
-        self._assign_again()
+        if self._broken_off:
+            self._assign_again()
+            return
+        stays = {where for where in self._assigned & before.keys() if wanted.get(where) == before[where]}
+        self._reassign(leaving=self._assigned - stays, joining=wanted.keys() - stays)
 
     def poll(self, max_rows: int, max_bytes: int, timeout_s: float, min_rows: int = 1) -> port.Batch:
         """See `LogReader.poll`. Also returns early on an event, and when the last partition ended."""
@@ -138,6 +148,24 @@ class KafkaReader:
         if self._closed:
             raise LogError("this reader is closed; make another")
 
+    def _reassign(
+        self, *, leaving: AbstractSet[port.TopicPartition], joining: AbstractSet[port.TopicPartition]
+    ) -> None:
+        self._at_end -= leaving
+        # Should librdkafka refuse, all of it is assigned anew at the next poll.
+        self._broken_off = True
+        try:
+            if leaving:
+                self._consumer.incremental_unassign([TopicPartition(*where) for where in sorted(leaving)])
+            if joining:
+                self._consumer.incremental_assign(
+                    [TopicPartition(*where, self._next[where]) for where in sorted(joining)]
+                )
+        except KafkaException as error:
+            raise raised(error.args[0], "assigning partitions") from None
+        self._assigned = (self._assigned - leaving) | joining
+        self._broken_off = False
+
     def _assign_again(self) -> None:
         self._at_end.clear()
         self._broken_off = False
@@ -150,6 +178,7 @@ class KafkaReader:
             )
         except KafkaException as error:
             raise raised(error.args[0], "assigning partitions") from None
+        self._assigned = set(self._next)
 
     def _take(
         self, max_rows: int, max_bytes: int, timeout_s: float, min_rows: int

@@ -11,13 +11,13 @@ from syncline.adapters.lmdb.data_file import DATA
 from syncline.adapters.lmdb.faults import explain
 from syncline.adapters.lmdb.sharing import SHARING
 from syncline.adapters.lmdb.snapshot import LmdbSnapshot
-from syncline.adapters.lmdb.transaction import names_needed, write_all
+from syncline.adapters.lmdb.transaction import clear_all, forget_all, names_needed, write_all
 from syncline.adapters.lmdb.writer_lock import WriterLock
 from syncline.errors import StoreError, StoreMissing
 from syncline.ports.store import check_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from syncline.adapters.lmdb.environment import Environment
@@ -105,25 +105,29 @@ class LmdbStore:
         """See `Store.commit`."""
         meta = meta or {}
         check_commit(writes, meta)
-        environment = self._environment
-        if environment is None or environment.inherited:
-            environment = self._renewed()
-        if not self._writes:
-            raise StoreError(f"{self._folder} was opened to read only: only its agent writes it")
+        environment = self._to_write()
         if not writes and not meta:
             return
         with environment.commits:
             environment.make_room(names_needed(writes) - environment.handles.names())
-            while True:
-                try:
-                    opened = write_all(environment.handles, writes, meta)
-                except lmdb.MapFullError:
-                    environment.grow(self._map_bytes_max)
-                except lmdb.Error as error:
-                    raise explain(error, self._folder) from error
-                else:
-                    environment.adopt(opened)
-                    return
+            self._growing(
+                environment, lambda: environment.adopt(write_all(environment.handles, writes, meta))
+            )
+
+    def clear(self, meta: Mapping[str, bytes | None] | None = None) -> None:
+        """See `Store.clear`."""
+        meta = meta or {}
+        check_commit((), meta)
+        environment = self._to_write()
+        with environment.commits:
+            self._growing(environment, lambda: clear_all(environment.handles, meta))
+
+    def forget(self, places: Sequence[tuple[str, int]]) -> None:
+        """See `Store.forget`."""
+        environment = self._to_write()
+        if places:
+            with environment.commits:
+                self._growing(environment, lambda: forget_all(environment.handles, places))
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -136,6 +140,26 @@ class LmdbStore:
         if self._writer_lock is not None:
             # Last: the next writer must find LMDB closed, or at least idle.
             self._writer_lock.close()
+
+    def _to_write(self) -> Environment:
+        environment = self._environment
+        if environment is None or environment.inherited:
+            environment = self._renewed()
+        if not self._writes:
+            raise StoreError(f"{self._folder} was opened to read only: only its agent writes it")
+        return environment
+
+    def _growing(self, environment: Environment, change: Callable[[], None]) -> None:
+        """Make the change, in a larger map if this one is full; `commits` is held."""
+        while True:
+            try:
+                change()
+            except lmdb.MapFullError:
+                environment.grow(self._map_bytes_max)
+            except lmdb.Error as error:
+                raise explain(error, self._folder) from error
+            else:
+                return
 
     def _renewed(self) -> Environment:
         """In a forked child: a reader's own environment."""

@@ -50,6 +50,37 @@ def write_all(
     return opened
 
 
+def clear_all(handles: Handles, meta: Mapping[str, bytes | None]) -> None:
+    """Empty every database but our own marks, then write this meta, or leave everything as it was.
+
+    Raises:
+        lmdb.Error: nothing was changed.
+    """
+    with handles.environment.begin(write=True) as transaction:
+        for database in (*handles.cells.values(), *handles.tombstones.values()):
+            transaction.drop(database, delete=False)
+        for name in (layout.STATES, layout.META):
+            transaction.drop(handles.fixed[name], delete=False)
+        _write_meta(transaction, handles, meta)
+
+
+def forget_all(handles: Handles, places: Sequence[tuple[str, int]]) -> None:
+    """Empty the databases of these partitions and take their states away, or leave everything as it was.
+
+    Raises:
+        lmdb.Error: nothing was changed.
+    """
+    with handles.environment.begin(write=True) as transaction:
+        for topic, partition in places:
+            for database in (
+                handles.cells.get((topic, partition)),
+                handles.tombstones.get((topic, partition)),
+            ):
+                if database is not None:
+                    transaction.drop(database, delete=False)
+            transaction.delete(layout.state_key(topic, partition), db=handles.fixed[layout.STATES])
+
+
 def _write_cells(
     transaction: lmdb.Transaction, database: lmdb._Database | None, write: PartitionWrite
 ) -> None:

@@ -50,6 +50,28 @@ class MemoryStore:
                     version.meta[name] = value
             version.generation += bool(meta)
 
+    def clear(self, meta: Mapping[str, bytes | None] | None = None) -> None:
+        """See `Store.clear`."""
+        meta = meta or {}
+        check_commit((), meta)
+        with self._lock:
+            if self._closed:
+                raise StoreError("the store was closed: make another")
+            kept = {name: value for name, value in meta.items() if value is not None}
+            # A version of its own: snapshots that are open keep the one they look at.
+            self._version = _Version(meta=kept, generation=self._version.generation + 1)
+
+    def forget(self, places: Sequence[tuple[str, int]]) -> None:
+        """See `Store.forget`."""
+        with self._lock:
+            if self._closed:
+                raise StoreError("the store was closed: make another")
+            if self._version.readers:
+                self._version = self._version.successor()
+            for place in places:
+                self._version.partitions.pop(place, None)
+                self._version.owned.discard(place)
+
     def close(self) -> None:
         """See `Store.close`."""
         with self._lock:

@@ -1,0 +1,253 @@
+"""A request about a rollout, from what the catalog says to what became of it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from syncline import wiring
+from syncline.catalog.events import Decision
+from syncline.catalog.fold import Picture
+from syncline.catalog.rollout_events import Cohort, RolloutAction, RolloutMode, RolloutRequested
+from syncline.catalog.rules import why_void
+from syncline.catalog_client import Author, CatalogClient
+from syncline.cli.authorship import default_actor
+from syncline.cli.output import Output
+from syncline.cli.rollout_status import crossing_document
+from syncline.clock import SystemClock
+from syncline.errors import DecisionVoid, TopicMissing
+from syncline.inspection.fleet import Reports
+from syncline.inspection.following import ReportFollower
+from syncline.inspection.rollout_preview import Preview, preview
+from syncline.inspection.rollout_progress import Asked
+from syncline.inspection.rollout_wait import Waited, wait_for
+from syncline.inspection.rollouts import require_bundle
+from syncline.ports.log import Log
+from syncline.rollout.steps import LIVE
+from syncline.settings import ConnectionSettings
+from syncline.wire.topics import Topics
+
+_TIMEOUT_S = 30.0
+
+
+class Desk:
+    """Where requests are made: the catalog as read to its end, the reports of the last minutes, and an output."""
+
+    def __init__(self, log: Log, topics: Topics, output: Output) -> None:
+        """Nothing is read yet: `open` does that."""
+        self._clock = SystemClock()
+        self._output = output
+        self._catalog = CatalogClient(log, topics.catalog, clock=self._clock, client_id="syncline-rollout")
+        self._log, self._topics = log, topics
+        self._follower: ReportFollower | None = None
+
+    @classmethod
+    def open(cls, settings: ConnectionSettings, output: Output) -> Desk:
+        """With the catalog read to its end.
+
+        Raises:
+            TopicMissing: nothing has been applied to this cluster yet.
+        """
+        log = wiring.open_log(settings)
+        log.cluster_id()  # asks for less long: whoever asks while no broker answers is told soon
+        topics = Topics(settings.prefix)
+        if log.describe_topic(topics.catalog, _TIMEOUT_S) is None:
+            raise TopicMissing(
+                f"there is no topic {topics.catalog}: nothing has been applied to this cluster; "
+                "run `syncline apply`, or check the prefix"
+            )
+        desk = cls(log, topics, output)
+        desk._catalog.catch_up(_TIMEOUT_S)
+        return desk
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the readers."""
+        self._catalog.close()
+        if self._follower is not None:
+            self._follower.close()
+
+    @property
+    def picture(self) -> Picture:
+        """What stands in the catalog."""
+        return self._catalog.picture
+
+    def reports(self) -> Reports:
+        """What was reported lately."""
+        return self._following().poll()
+
+    def _following(self) -> ReportFollower:
+        """Opened when it is first needed: a request that nobody waits for needs no reports."""
+        if self._follower is None:
+            self._follower = ReportFollower(self._log, self._topics.reports)
+        return self._follower
+
+    def now_us(self) -> int:
+        """By this machine's clock."""
+        return self._clock.now_us()
+
+    def preview(self, bundle: str, release: int, cohort: Cohort) -> Preview:
+        """What it would mean to bring this release live.
+
+        Raises:
+            UnknownBundle: the catalog has no such bundle or release.
+        """
+        return preview(
+            self.picture, self.reports(), bundle=bundle, release=release, cohort=cohort, now_us=self.now_us()
+        )
+
+    def request(self, bundle: str, action: str, *, mode: str, evidence: str) -> RolloutRequested:
+        """What to ask of the rollout of this bundle that is under way.
+
+        Raises:
+            UnknownBundle: the catalog has no such bundle.
+            DecisionVoid: no rollout of it is under way.
+        """
+        require_bundle(self.picture, bundle)
+        rollout = self.picture.coordination.under_way(bundle)
+        if rollout is None:
+            raise DecisionVoid(
+                f"no rollout of {bundle} is under way. {_without_rollout(self.picture, bundle, action)}"
+            )
+        asked = RolloutAction(action)
+        back = asked is RolloutAction.ROLLBACK
+        if asked is RolloutAction.PAUSE and rollout.rulings:
+            raise DecisionVoid(
+                f"{bundle}@{rollout.to_release} is live: nothing is left to pause. "
+                f"Go back with `syncline rollout rollback {bundle} --reason …`"
+            )
+        return RolloutRequested(
+            bundle,
+            asked,
+            from_release=rollout.to_release if back or rollout.rulings else rollout.from_release,
+            to_release=rollout.from_release if back else rollout.to_release,
+            cohort=rollout.cohort,
+            mode=RolloutMode(mode),
+            evidence=evidence,
+        )
+
+    def question(self, payload: RolloutRequested) -> str:
+        """What to ask first, where it cannot be undone; empty where it can."""
+        rollout = self.picture.coordination.under_way(payload.bundle)
+        if payload.action is not RolloutAction.PROMOTE or rollout is None or not rollout.rulings:
+            return ""
+        bundle = payload.bundle
+        return f"Make {bundle}@{rollout.to_release} final? {bundle}@{rollout.from_release} is let go then"
+
+    def require_valid(self, payload: RolloutRequested) -> None:
+        """Make sure that the request would count, before anybody is asked, and before it stands in the catalog.
+
+        Raises:
+            DecisionVoid: it would not; with the reason of the fold, and what to do.
+        """
+        based_on = self.picture.next_offset
+        why = why_void(self.picture, Decision("", 0, "", "", based_on, payload))
+        if why is not None:
+            raise DecisionVoid(f"{why}. {_remedy(payload)}")
+
+    def ask(self, payload: RolloutRequested, *, actor: str | None, reason: str) -> Asked:
+        """Put the request into the catalog.
+
+        Raises:
+            DecisionVoid: another decision about this bundle's rollout came first.
+        """
+        rollout = self.picture.coordination.under_way(payload.bundle)
+        (offset,) = self._catalog.propose(
+            [payload], Author(actor or default_actor(), reason), remedy=_remedy(payload).rstrip(".")
+        )
+        is_start = payload.action is RolloutAction.START or rollout is None
+        return Asked(
+            payload.action,
+            payload.bundle,
+            offset,
+            rollout=offset if is_start or rollout is None else rollout.id,
+            was_live=bool(rollout and rollout.step == LIVE),
+        )
+
+    def answer(
+        self, asked: Asked, *, wait: bool, timeout_s: float, shown: dict[str, Any] | None = None
+    ) -> int:
+        """Say what was asked for, and with `wait` what became of it; returns the exit code."""
+        output = self._output
+        said = f"{asked.action} of {asked.bundle} asked for at catalog offset {asked.offset}"
+        document: dict[str, Any] = {
+            "action": str(asked.action),
+            "bundle": asked.bundle,
+            "catalog_offset": asked.offset,
+            **(shown or {}),
+        }
+        follow = f"syncline rollout status {asked.bundle}"
+        if not wait:
+            if output.is_json:
+                output.document(document | {"waited": False})
+            else:
+                output.line(
+                    f"{said}. The coordinator enacts it; `{follow}` shows how far it is.", style="green"
+                )
+            return 0
+        output.say(said)
+        waited = wait_for(
+            asked,
+            catalog=self._catalog,
+            reports=self._following(),
+            clock=self._clock,
+            timeout_s=timeout_s,
+            tell=lambda step: output.say(f"  {step}"),
+        )
+        if output.is_json:
+            output.document(document | {"waited": True} | _waited_document(waited))
+        else:
+            _show_waited(waited, output, timeout_s=timeout_s, follow=follow)
+        return 0 if waited.done else 1
+
+
+def _show_waited(waited: Waited, output: Output, *, timeout_s: float, follow: str) -> None:
+    if waited.answer is None:
+        why = f": {'; '.join(waited.waiting)}" if waited.waiting else ""
+        output.line(f"Not done within {timeout_s:g} s{why}", style="red")
+        output.say(f"It stands, and goes on by itself. Next: {follow}")
+        return
+    output.line(
+        waited.answer.said, style="green" if waited.done else "red" if not waited.answer.done else "yellow"
+    )
+    for crossing in waited.missing:
+        output.line(
+            f"{crossing.agent} has not switched within {timeout_s:g} s: {crossing.why}", style="yellow"
+        )
+    if waited.missing:
+        output.say(f"Next: {follow}")
+    elif waited.answer.next_command:
+        output.say(f"Next: {waited.answer.next_command}")
+
+
+def _waited_document(waited: Waited) -> dict[str, Any]:
+    return {
+        "done": waited.done,
+        "timed_out": not waited.is_over,
+        "answer": None if waited.answer is None else waited.answer.said,
+        "next_command": "" if waited.answer is None else waited.answer.next_command,
+        "waiting": list(waited.waiting),
+        "steps": list(waited.steps),
+        "agents": [crossing_document(crossing) for crossing in waited.crossings],
+    }
+
+
+def _remedy(payload: RolloutRequested) -> str:
+    return f"See `syncline rollout status {payload.bundle}`, and ask again if it is still wanted"
+
+
+def _without_rollout(picture: Picture, bundle: str, action: str) -> str:
+    standing = picture.coordination.standing(bundle)
+    if action == RolloutAction.ROLLBACK and picture.coordination.finishes.get(bundle):
+        earlier = picture.coordination.rollouts[bundle][-1]
+        other = earlier.from_release if earlier.to_release == standing else earlier.to_release
+        return (
+            f"{bundle}@{standing} is final; go to another release by a cut: "
+            f"`syncline rollout start {bundle}@{other} --reason …`"
+        )
+    return f"Start one: `syncline rollout start {bundle}@N --reason …`"

@@ -1,0 +1,174 @@
+"""What a rollout would mean to everyone who reads the bundle, before it is asked for. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncline.catalog.enactment import Member, admits, in_cohort
+from syncline.catalog.events import PolicyKind, SubscriptionDeclared
+from syncline.catalog.fold import Picture
+from syncline.catalog.policies import Shift, shifts
+from syncline.catalog.rollout_events import Cohort
+from syncline.catalog.rules import released
+from syncline.contracts.nearest import nearest
+from syncline.errors import UnknownBundle
+from syncline.inspection.fleet import Reports
+from syncline.inspection.rollouts import is_absent, live_coordinator, require_bundle, served_by
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the rollout means to one live subscription."""
+
+    consumer: str
+    policy: str
+    """`follow`, `pin 1`, `compatible 1`."""
+    serves: int | None
+    """The release that its agents serve, once they have enacted all that was decided."""
+    switches: bool
+    why: str
+    """Why it does not switch; empty where it does."""
+    shifts: tuple[Shift, ...]
+    """What its model meets when it switches."""
+
+    @property
+    def breaks(self) -> bool:
+        """Whether a model that reads what it serves now cannot read the new release."""
+        return any(shift.breaks for shift in self.shifts)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rollout to a release would mean."""
+
+    bundle: str
+    from_release: int
+    """What stands."""
+    to_release: int
+    cohort: Cohort
+    effects: tuple[Effect, ...]
+    """By consumer."""
+    agents: tuple[str, ...]
+    """The agents that would switch and were heard of lately."""
+    warnings: tuple[str, ...]
+
+
+def preview(
+    picture: Picture, reports: Reports, *, bundle: str, release: int, cohort: Cohort, now_us: int
+) -> Preview:
+    """What it would mean to bring a bundle's release to a cohort.
+
+    Raises:
+        UnknownBundle: the catalog has no such bundle or release; the message names the nearest.
+    """
+    require_bundle(picture, bundle)
+    count = len(picture.releases[bundle])
+    if not 1 <= release <= count:
+        names = [f"{bundle}@{number}" for number in range(1, count + 1)]
+        raise UnknownBundle(f"there is no release {bundle}@{release}. {_known(f'{bundle}@{release}', names)}")
+    effects = tuple(
+        _effect(picture, recorded.payload, release, cohort)
+        for _, recorded in sorted(picture.subscriptions.items())
+        if recorded.payload.bundle == bundle
+    )
+    switching = {effect.consumer for effect in effects if effect.switches}
+    labels = {consumer: recorded.payload.labels for consumer, recorded in picture.subscriptions.items()}
+    agents = [
+        agent
+        for agent in reports.agents
+        if agent.consumer in switching
+        and not is_absent(agent, now_us=now_us)
+        and in_cohort(
+            cohort, Member(agent.consumer, agent.agent.partition("/")[2]), labels.get(agent.consumer, ())
+        )
+    ]
+    warnings = [
+        *_about_the_release(picture, bundle, release),
+        *(
+            f"{agent.agent} cannot serve {bundle}@{number}: {why}; no cut is prepared before it is upgraded"
+            for agent in agents
+            for number, why in agent.cannot_serve
+            if number == release
+        ),
+        *_about_who_is_there(picture, reports, bundle, effects, cohort, now_us=now_us),
+    ]
+    if switching and not agents:
+        warnings.append("no agent that would switch was heard of lately: nobody could say that it cannot")
+    return Preview(
+        bundle,
+        picture.coordination.standing(bundle),
+        release,
+        cohort,
+        effects,
+        tuple(agent.agent for agent in agents),
+        tuple(warnings),
+    )
+
+
+def _known(name: str, names: list[str]) -> str:
+    return nearest(name, names[-10:])
+
+
+def policy_text(subscription: SubscriptionDeclared) -> str:
+    """`follow`, `pin 1`, `compatible 1`."""
+    kind, number = subscription.policy, subscription.policy_release
+    return str(kind) if kind is PolicyKind.FOLLOW else f"{kind} {number}"
+
+
+def _effect(picture: Picture, subscription: SubscriptionDeclared, release: int, cohort: Cohort) -> Effect:
+    consumer, bundle = subscription.consumer, subscription.bundle
+    releases = [recorded.payload for recorded in picture.releases[bundle]]
+    serves, policy = served_by(picture, consumer), policy_text(subscription)
+    why = ""
+    if serves == release:
+        why = f"it is on {bundle}@{release} already"
+    elif not admits(subscription, releases, release):
+        why = f"its policy does not take {bundle}@{release}"
+    elif (cohort.consumers and consumer not in cohort.consumers) or not set(cohort.labels) <= set(
+        subscription.labels
+    ):
+        why = f"the rollout is for {cohort}"
+    found = () if why or serves is None else shifts(releases[serves - 1], releases[release - 1])
+    return Effect(consumer, policy, serves, not why, why, found)
+
+
+def _about_the_release(picture: Picture, bundle: str, release: int) -> list[str]:
+    found = []
+    for view in picture.releases[bundle][release - 1].payload.views:
+        key, reference = (view.view, released(view.version)), f"{view.view}@{view.version}"
+        retired, deprecated = picture.retired.get(key), picture.deprecated.get(key)
+        if retired is not None:
+            found.append(
+                f"{reference} was retired at catalog offset {retired.offset}: the request will not count"
+            )
+        elif deprecated is not None:
+            payload = deprecated.payload
+            instead = f"; use {payload.alternative} instead" if payload.alternative else ""
+            found.append(f"{reference} is deprecated, and supported until {payload.until}{instead}")
+    standing = picture.coordination.standing(bundle)
+    if release < standing:
+        found.append(f"{bundle}@{release} is older than {bundle}@{standing}, which stands")
+    return found
+
+
+def _about_who_is_there(
+    picture: Picture,
+    reports: Reports,
+    bundle: str,
+    effects: tuple[Effect, ...],
+    cohort: Cohort,
+    *,
+    now_us: int,
+) -> list[str]:
+    consumers = [effect.consumer for effect in effects]
+    found = [
+        f"no live subscription of {bundle} is called {consumer}. {nearest(consumer, consumers)}"
+        for consumer in sorted(set(cohort.consumers) - set(consumers))
+    ]
+    if not any(effect.switches for effect in effects):
+        found.append("no live subscription would switch")
+    if live_coordinator(picture, reports.coordinators, now_us=now_us) is None:
+        found.append(
+            "no coordinator was heard of lately: the request waits until one runs (syncline coordinator)"
+        )
+    return found
