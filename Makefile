@@ -16,7 +16,7 @@ help:
 	@echo 'make demo    the whole path on real flights, in a minute'
 	@echo 'make test    all tests, with coverage'
 	@echo 'make check   style, types, layers'
-	@echo 'make bench   figures against plain clients, on a real Kafka'
+	@echo 'make bench   figures on a real Kafka: against plain clients, and of cuts, reads, digests, snapshots, verify'
 	@echo 'make stack   Kafka and a schema registry on this machine, until Ctrl-C'
 	@echo 'make lock    renew requirements/*.txt from pyproject.toml'
 	@echo 'make clean   remove what was built and installed here'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from benchmarks.cluster import Place, apply_definitions
+from benchmarks.cluster import apply_definitions
 from benchmarks.flights import BUNDLE, CONSUMER, release_files
 from benchmarks.processes import Processes, as_json
 from benchmarks.report_log import ReportLog
+from benchmarks.run import Run
 from syncline.catalog.coordination import Ruling
 from syncline.catalog.events import Payload
 from syncline.catalog.rollout_events import RolloutAction, RolloutMode, RolloutRequested
@@ -43,17 +45,19 @@ class Enacted:
 class Fleet:
     """A context: all agents are live inside, release 1 is served, and release 2 stands in the catalog."""
 
-    def __init__(self, place: Place, folder: Path, *, agents: int) -> None:
-        """Logs and stores come into `folder`."""
-        self.place = place
-        self.folder = folder
+    def __init__(self, run: Run, subject: str, *, agents: int) -> None:
+        """Logs and stores come into a folder of this name; what an earlier run left there goes."""
+        self.place = run.place_of(subject)
+        self.folder = run.folder / subject
+        self._settings = {"SYNCLINE_REPORT_INTERVAL_S": str(run.sizes.report_interval_s)}
         self.instances = [f"a{number}" for number in range(agents)]
         self._until = ExitStack()
 
     def __enter__(self) -> Self:
         """Start everything but a publisher."""
         with ExitStack() as until:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
             apply_definitions(self.place, release_files(1))
             topics = Topics(self.place.prefix)
             self.log = open_log(ConnectionSettings.load(**self.place.settings()))
@@ -61,7 +65,7 @@ class Fleet:
             until.callback(self.catalog.close)
             self.reports = ReportLog(self.log, topics.reports)
             until.callback(self.reports.close)
-            self.processes = Processes(self.place, self.folder, until)
+            self.processes = Processes(self.place, self.folder, until, self._settings)
             self.processes.start("coordinator", "syncline", "coordinator", "--name", "bench")
             for name in self.instances:
                 store = str(self.store_of(name))

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +21,10 @@ _BEGIN_S = 60.0
 class Processes:
     """What each says goes to a file of its name in the folder."""
 
-    def __init__(self, place: Place, folder: Path, until: ExitStack) -> None:
-        """`until`: they are ended with it, the last first."""
-        self._place = place
+    def __init__(self, place: Place, folder: Path, until: ExitStack, settings: Mapping[str, str]) -> None:
+        """`until`: they are ended with it, the last first. `settings`: variables beside those of the place."""
+        own = {f"SYNCLINE_{setting.upper()}": value for setting, value in asdict(place).items()}
+        self._environment = {**os.environ, **own, **settings}
         self._folder = folder
         self._until = until
         self._running: dict[str, subprocess.Popen[str]] = {}
@@ -29,12 +32,9 @@ class Processes:
     def start(self, name: str, module: str, *arguments: str, piped: bool = False) -> None:
         """`python -m MODULE ARGUMENTS`; one that is `piped` has begun when this returns, and ends with its input."""
         said = self._until.enter_context((self._folder / f"{name}.log").open("w"))
-        environment = dict(os.environ)
-        for setting, value in asdict(self._place).items():
-            environment[f"SYNCLINE_{setting.upper()}"] = value
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
-            env=environment,
+            env=self._environment,
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else said,
             stderr=said,
@@ -76,6 +76,18 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
+
+
+def end_of_input() -> threading.Event:
+    """In a process that is piped: set once its input has ended, and with it its work."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=watch, name="bench-input", daemon=True).start()
+    return ended
 
 
 def as_json(place: Place) -> str:

@@ -7,20 +7,19 @@ nanoseconds, to the file. A read that fails ends it with its error: no read may 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from array import array
 
 import numpy as np
 
 from benchmarks.flights import BUNDLE, HOT_KEYS, flights, record_keys
+from benchmarks.processes import end_of_input
 from syncline.wiring import FeatureReader
 
 
 def main(store: str, result: str) -> None:
     """Read until standard input is closed."""
-    ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    ended = end_of_input()
     keys = [{"tailnum": key.decode()} for key in record_keys(flights(HOT_KEYS, last_event_us=HOT_KEYS))]
     noted = array("q")
     with FeatureReader(store) as reader:

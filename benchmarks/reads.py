@@ -25,7 +25,7 @@ def measure(run: Run) -> list[Finding]:
     """One figure: the tail near cuts."""
     rate = run.sizes.rates[0]
     result = run.folder / "reads.npy"
-    with Fleet(run.place_of("reads"), run.folder / "reads", agents=AGENTS) as fleet:
+    with Fleet(run, "reads", agents=AGENTS) as fleet:
         fleet.publish(rate)
         time.sleep(run.sizes.pause_s)
         store = str(fleet.store_of(fleet.instances[0]))

@@ -31,11 +31,13 @@ class Sizes:
     """Whom `verify` asks."""
     cells_verified: int = 100_000
     """By each of them."""
+    report_interval_s: float = 5.0
+    """How often agents and coordinator report when there is no news, as they do by default."""
 
     @classmethod
     def short(cls) -> Sizes:
         """So small that no figure means anything."""
-        return cls(50_000, 1, (500,), 4, 1.2, 20_000, 2, 5_000)
+        return cls(50_000, 1, (500,), 4, 1.2, 20_000, 2, 5_000, report_interval_s=0.5)
 
 
 class Run:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from syncline.catalog.events import Decision, Payload, decision_headers, encode_decision
 from syncline.catalog.fold import Picture, fold
 from syncline.clock import Clock
-from syncline.errors import DecisionVoid, LogUnavailable, TopicMismatch, TopicMissing
+from syncline.errors import CatalogLost, DecisionVoid, LogUnavailable, TopicMissing
 from syncline.ports.log import EventKind, Log, LogReader, LogWriter, Outcome, OutcomeKind
 
 _SLICE_S = 0.1
@@ -58,13 +58,13 @@ class CatalogClient:
 
         Raises:
             TopicMissing: nobody has applied anything to this cluster yet.
-            TopicMismatch: what was read before is not there any more.
+            CatalogLost: what was read before is not there any more.
             LogUnavailable: the end was not reached within `timeout_s`.
         """
         deadline = self._clock.monotonic_s() + timeout_s
         _, end = self._open().watermarks(self._topic, 0, timeout_s)
         if end < self._picture.next_offset:
-            raise TopicMismatch(
+            raise CatalogLost(
                 f"{self._topic} was read to offset {self._picture.next_offset} and ends at {end} now: it was "
                 "deleted, or truncated, and what was decided is lost with it"
             )
@@ -82,7 +82,7 @@ class CatalogClient:
 
         Raises:
             TopicMissing: the catalog has been deleted.
-            TopicMismatch: it was cut at its head or its end: nothing can be known any more.
+            CatalogLost: it was cut at its head or its end: nothing can be known any more.
         """
         batch = self._open().poll(5_000, 16_000_000, timeout_s)
         for event in batch.events:
@@ -91,7 +91,7 @@ class CatalogClient:
             if event.kind is EventKind.TOPIC_MISSING:
                 raise TopicMissing(f"{self._topic} does not exist: {event.message}")
             if event.kind is EventKind.OFFSET_OUT_OF_RANGE:
-                raise TopicMismatch(
+                raise CatalogLost(
                     f"{self._topic} cannot be read from offset {self._picture.next_offset} on: {event.message}. "
                     "It is to be kept for ever; restore it"
                 )

@@ -17,6 +17,7 @@ SynclineError
 │   ├── LogUnavailable       no broker answered in time; trying again may help
 │   ├── TopicMissing         the topic does not exist
 │   └── TopicMismatch        the topic exists, but with other partitions or settings
+│       └── CatalogLost      decisions that were read, or are to be read, are not in the catalog any more
 ├── RegistryError
 │   ├── RegistryUnavailable  no answer in time; trying again may help
 │   ├── SchemaIncompatible   the registry refuses the schema under the subject's compatibility
@@ -166,6 +167,10 @@ class TopicMissing(LogError):
 
 class TopicMismatch(LogError):
     """The topic exists with other partitions or settings than its contract says."""
+
+
+class CatalogLost(TopicMismatch):
+    """Decisions are not in the catalog any more: nothing but the catalog itself can bring them back."""
 
 
 class RegistryError(SynclineError):

@@ -22,8 +22,8 @@ from syncline.reader.feature_reader import FeatureReader
 from syncline.wiring import Publisher
 from tests.integration.cuts_world import AIRPORTS, BUNDLE, VIEWS, Switched, cells_of, mean_of, why_wrong
 
-ROUND_ROWS = 10
-PAUSE_S = 0.02
+ROUND_ROWS = 20
+PAUSE_S = 0.05
 
 
 def publish(stop: threading.Event) -> None:

@@ -36,9 +36,10 @@ from syncline.catalog_client import CatalogClient
 from syncline.clock import SystemClock
 from syncline.contracts.codec.avro import avro_text, contract_hash
 from syncline.contracts.odcs.document import contract_from_document
-from syncline.errors import StoreError
+from syncline.errors import LogUnavailable, StoreError, TopicMissing
 from syncline.inspection.reading import read_to_end
 from syncline.ports.log import TopicSpec
+from syncline.reader.feature_reader import FeatureReader
 from syncline.state.cell import unpack_cell
 from syncline.state.partition import PartitionState
 from syncline.telemetry.cut_reports import CutReached, decode_cut_report
@@ -55,7 +56,7 @@ from tests.unit.agent.world import TESTER, registration, subscription
 from tests.unit.state.reference import Played, Reference
 from tests.unit.state.world import Record, document
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long a condition is awaited before a test fails; none takes nearly as long on an idle machine."""
 ROOT = Path(__file__).parents[2]
 BUNDLE = "inputs"
@@ -210,8 +211,18 @@ class World:
         return self._client.propose(payloads, TESTER)
 
     def picture(self) -> Picture:
-        """The catalog as it stands."""
-        return self._client.catch_up(20)
+        """The catalog as it stands, once a broker answers."""
+
+        def read() -> Picture | None:
+            try:
+                return self._client.catch_up(20)
+            except (LogUnavailable, TopicMissing):
+                # A broker that has just come back knows no topics at first.
+                return None
+
+        found = awaited(read, "the catalog")
+        assert isinstance(found, Picture)
+        return found
 
     def standing(self) -> Coordination:
         """What stands of cuts and rollouts."""
@@ -462,6 +473,12 @@ class Agent(Process):
         finally:
             store.close()
 
+    @contextmanager
+    def reader(self) -> Iterator[FeatureReader]:
+        """As a model reads its store."""
+        with FeatureReader(LmdbStore.open(self.store, read_only=True)) as reader:
+            yield reader
+
     def epoch(self) -> int:
         """What it has enacted last; -1 while there is nothing."""
         look = self.look()
@@ -500,6 +517,11 @@ class Agent(Process):
         """How many offsets it has folded, over all partitions."""
         look = self.look()
         return sum(state.next_offset for state in look.states.values()) if look is not None else 0
+
+    def has_begun(self) -> bool:
+        """Whether it has folded something of every partition."""
+        look = self.look()
+        return look is not None and look.states.keys() == set(self.world.places)
 
     def is_past(self, contents: Contents) -> bool:
         """Whether it has come further in every partition."""

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from syncline.catalog.rollout_events import RolloutAction, RolloutMode
+from syncline.reader.feature_reader import FeatureReader
 from tests.integration.cuts_world import (
     AIRPORTS,
     BUNDLE,
@@ -25,6 +26,7 @@ from tests.integration.cuts_world import (
     World,
     awaited,
     folded,
+    why_wrong,
 )
 from tests.stack.stack import KafkaServer, Stack
 
@@ -170,7 +172,9 @@ def test_agents_held_beyond_their_limit_go_on_and_switch_later(world: World) -> 
         cut = world.standing().open_cut
         assert cut is not None
         for agent in agents:
-            awaited(lambda agent=agent: gave_up(world, agent, cut), f"{agent.name} giving up")
+            with agent.reader() as reader:
+                # Each look is a read: it is answered while partitions stand.
+                awaited(lambda: is_input_of(1, reader) and gave_up(world, agent, cut), "giving up")  # noqa: B023  awaited here
         went_on_from = [agent.rows() for agent in agents]
         for agent, rows in zip(agents, went_on_from, strict=True):
             awaited(lambda agent=agent, rows=rows: agent.rows() > rows, f"{agent.name} going on")
@@ -193,6 +197,13 @@ def test_agents_held_beyond_their_limit_go_on_and_switch_later(world: World) -> 
     assert_folds(world, [], [agent.contents() for agent in agents])
 
 
+def is_input_of(release: int, reader: FeatureReader) -> bool:
+    """Whether a model input is of this release; it never fails."""
+    row = reader.get(BUNDLE, {"airport": AIRPORTS[0]})
+    assert (row.release, why_wrong(release, row.values)) == (f"{BUNDLE}@{release}", "")
+    return True
+
+
 def gave_up(world: World, agent: Agent, cut: int) -> bool:
     """Whether it has reported that it holds for a cut no more."""
     status = world.statuses().get(f"model/{agent.name}")
@@ -209,6 +220,7 @@ def test_snapshots_under_load_and_after_trimming(world: World, tmp_path: Path) -
         away.start()
         for agent in (donor, away):
             agent.await_ready()
+        awaited(away.has_begun, "records in every partition")
         away.stop()
         shutil.copytree(away.store, doomed.store)
         world.go(2)
@@ -254,7 +266,7 @@ def test_a_broker_that_restarts_during_a_cut_costs_nothing_but_time(world: World
     """P4, P10: whatever had landed of the cut, one outcome stands in the end, and all agents are there."""
     agents = [world.agent(name) for name in ("a", "b")]
     with (
-        world.coordinator(),
+        world.coordinator(prepare_timeout_s=3),
         world.running("publisher", CLIENTS, "publish") as publisher,
         agents[0],
         agents[1],

@@ -24,7 +24,8 @@ def run(seed: int) -> None:
 def shortest(seed: int, error: Exception) -> tuple[list[int], Exception, History]:
     """The steps without which the same promise holds, how it was broken, and the history."""
     history = History(seed)
-    steps, best = list(range(history.steps)), (error, history)
+    steps = list(range(history.steps))
+    best = _error(history, steps) or error, history
     tries, size = 0, len(steps) // 2
     while size and tries < TRIES_MAX:
         start = 0
@@ -38,8 +39,6 @@ def shortest(seed: int, error: Exception) -> tuple[list[int], Exception, History
             else:
                 start += size
         size //= 2
-    if best[1].world.now_s == History(seed).world.now_s:
-        _error(best[1], steps)
     return steps, *best
 
 

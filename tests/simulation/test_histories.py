@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulation.bugs import planted
 from tests.simulation.histories import History
 from tests.simulation.shortening import run
 
 SEEDS = 2_000
-A_TIME = 250
+A_TIME = 125
 
 
 @pytest.mark.untraced
 @pytest.mark.parametrize("first", range(0, SEEDS, A_TIME))
 def test_every_promise_holds_in_every_history(first):
     """P2, P3, P4, P6, P8, P9: at every step; and when faults are over, every cohort stands at one decision (P10)."""
-    for seed in range(first, first + A_TIME):
-        run(seed)
+    _run_all(range(first, first + A_TIME))
 
 
 @pytest.mark.untraced
@@ -66,3 +66,18 @@ def test_a_history_is_the_same_again():
     first, second = histories
     assert first.world.story() == second.world.story()
     assert len(first.world.story()) > 50
+
+
+def test_a_failing_history_is_told_briefly():
+    """Whoever meets one gets its seed, the promise, and the steps that it takes."""
+    with planted("a late commit is enacted at once"), pytest.raises(AssertionError) as raised:
+        _run_all(range(20))
+    told = str(raised.value)
+    assert "BrokenPromise: P4" in told
+    assert " of 130 steps) ends with: P4" in told
+    assert f"run({told.split()[1].rstrip(':')})" in told
+
+
+def _run_all(seeds):
+    for seed in seeds:
+        run(seed)

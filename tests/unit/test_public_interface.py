@@ -109,6 +109,7 @@ def test_the_commands_and_their_options() -> None:
         "coordinator": ["--log-level", "--name"],
         "get": ["--feature", "--store"],
         "status": ["--all", "--consumer", "--partitions"],
+        "verify": ["--actor", "--audit", "--cut", "--explain", "--reason", "--timeout"],
         "rollout start": [
             "--actor",
             "--consumer",

@@ -21,6 +21,7 @@ from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.contracts.checks.tally import Tally
 from syncline.errors import (
+    CatalogLost,
     LogUnavailable,
     SnapshotError,
     StoreFull,
@@ -44,6 +45,8 @@ RETRY_S = 1.0
 """How long the agent waits before it tries again what a broker refused."""
 ASK_S = 1.0
 """How long the agent waits for one answer of a broker: told to stop meanwhile, it must end within two seconds."""
+WARM_AGAIN_S = 5.0
+"""How long it waits before it tries again to open topics that are only warmed: what is served goes on meanwhile."""
 STANDING_POLL_S = 0.005
 """How long it waits for records while partitions stand at a marker: what lets them go on comes by the catalog."""
 HOLDING_AFTER_S = 1.0
@@ -139,6 +142,8 @@ class Agent:
         self._folded_to = -1
         self._topics_due = False
         """Whether topics may have to be opened or dropped before anything else is enacted."""
+        self._warm_due_s = 0.0
+        """When to try again what could not be opened for a release that is not served yet."""
         self._report_due_s = 0.0
         self._told: object = None
         """What a coordinator waits to hear, as it was reported last."""
@@ -249,7 +254,14 @@ class Agent:
             self._wait(RETRY_S)
             return
         if self._restoring.is_needed():
-            majors = {major: topic for found in self._kept().values() for major, topic in found.items()}
+            served = _topics(self._enacting.serving)
+            majors = {
+                major: topic
+                for found in self._kept().values()
+                for major, topic in found.items()
+                # One that is only warmed may not be there yet: what is served does not wait for it.
+                if topic in served or not self._is_gone(topic)
+            }
             self._restoring.restore(
                 self._partitions,
                 majors,
@@ -291,7 +303,7 @@ class Agent:
         for release, majors in self._kept().items():
             try:
                 self._partitions.open(majors, ASK_S)
-            except (TopicMismatch, TopicMissing) as error:
+            except (TopicMismatch, TopicMissing, LogUnavailable) as error:
                 if release == serving.release:
                     raise
                 # It is warmed for later, and what is served now does not depend on it.
@@ -300,6 +312,7 @@ class Agent:
         kept = {topic for majors in enacting.topics_to_keep().values() for topic in majors.values()}
         self._partitions.leave(self._partitions.topics - kept)
         self._note_trimmed()
+        self._warm_due_s = self._ports.clock.monotonic_s() + WARM_AGAIN_S
         return self._partitions.topics != before
 
     def _note_trimmed(self) -> None:
@@ -318,7 +331,8 @@ class Agent:
 
     def _resync(self, error: TopicMismatch) -> None:
         """The store does not belong to the log any more: never a silent jump (P6)."""
-        if self._ports.snapshots is None:
+        if self._ports.snapshots is None or isinstance(error, CatalogLost):
+            # No snapshot has decisions: filled anew, it would stand where it stands now.
             raise error
         self._events.resync(str(error))
         self._restoring.resync = str(error)
@@ -334,6 +348,9 @@ class Agent:
         if self._catalog.picture.next_offset != self._folded_to:
             self._learn()
             self._topics_due = True
+        if self._enacting.unopened and self._ports.clock.monotonic_s() >= self._warm_due_s:
+            # A topic may have been made, or answer, without any new decision.
+            self._topics_due = True
         if not self._topics_due or self._enacting.serving is None:
             return
         # Nothing is enacted before what it needs is open, however long a broker is away.
@@ -348,7 +365,6 @@ class Agent:
 
     def _learn(self) -> None:
         picture = self._catalog.picture
-        self._folded_to = picture.next_offset
         self._book.learn(picture)
         self._markers.learn(picture)
         before = self._enacting.serving
@@ -357,6 +373,8 @@ class Agent:
         if self._started and serving is not None and before is not None and serving.bundle != before.bundle:
             # The consumer was declared anew, for another bundle.
             self._standing.become(AgentState.STARTING, f"bundle {serving.bundle} has topics to be opened")
+        # At last: what could not be written for want of room is to be learned again.
+        self._folded_to = picture.next_offset
 
     def _enact(self) -> None:
         """Give up what was held for too long, enact what is ready, and let go what stood for it."""

@@ -9,7 +9,7 @@ from syncline.catalog.enactment import admits, base_release, declarations, relea
 from syncline.catalog.lifecycle import deprecations_of
 from syncline.catalog.lock import META_LOCK, lock_of
 from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
-from syncline.errors import CatalogError, StoreFull
+from syncline.errors import CatalogError, CatalogLost, StoreFull
 from syncline.rollout.alignment import Alignment, Place, is_aligned
 from syncline.state.partition import FOLD_VERSION
 from syncline.telemetry.cut_reports import CutReached, DigestAt, encode_cut_report
@@ -75,7 +75,12 @@ class Enacting:
         self._stored = Serving.unpack(packed) if packed is not None else None
 
     def learn(self, picture: Picture) -> None:
-        """Take in the catalog as read so far: what stands ahead, and what the active release is served with."""
+        """Take in the catalog as read so far: what stands ahead, and what the active release is served with.
+
+        Raises:
+            CatalogLost: it is another catalog than the one that the store's release was decided in.
+            StoreFull: no room; it is to be learned again.
+        """
         self._picture = picture
         declared = picture.subscriptions.get(self._member.consumer)
         self.undeclared = ""
@@ -92,6 +97,7 @@ class Enacting:
         release, epoch, cut = base.payload.release, base.offset, None
         since = declarations(picture, self._member.consumer)[0].offset
         if before is not None and (before.consumer, before.declared_at) == (self._member.consumer, since):
+            _require_known(picture, before, declared.payload.bundle)
             release, epoch, cut = before.release, before.epoch, before.cut
         elif before is None or (before.bundle, before.epoch) != (base.payload.bundle, epoch):
             self._standing.must_catch_up()
@@ -217,7 +223,7 @@ class Enacting:
     def enact_what_is_ready(self, cursors: Mapping[Place, Cursor]) -> list[CutReached]:
         """Enact the queue as far as positions allow; reports of the cuts among them."""
         reports: list[CutReached] = []
-        while not self.blocked():
+        while self.alignment.queue and not self.blocked():
             positions = self._positions(cursors)
             ruling = self.alignment.ready(positions)
             if ruling is None or self._picture is None or self.serving is None:
@@ -338,6 +344,16 @@ class Enacting:
         return (
             f"{ruling.bundle} was rolled back to release {ruling.to_release} at catalog offset {ruling.epoch}, and "
             "this store is not far enough to serve it yet"
+        )
+
+
+def _require_known(picture: Picture, before: Serving, bundle: str) -> None:
+    """What the store has enacted stands in a catalog that was read to its end, unless that was made again."""
+    if before.epoch >= picture.next_offset or before.release > len(picture.releases[bundle]):
+        raise CatalogLost(
+            f"the store serves {before.bundle}@{before.release}, as decided at catalog offset {before.epoch}, and this "
+            f"catalog ends at {picture.next_offset} without it: it was deleted and made again, or truncated. Restore "
+            "it; or, where all of it was begun anew, start this agent with an empty store folder"
         )
 
 

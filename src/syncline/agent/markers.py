@@ -37,12 +37,15 @@ class Markers:
         self._listening_from: int | None = None
         """Catalog offset up to which it was read when this agent started."""
         self._told: set[int] = set()
+        self._audits: dict[str, tuple[int, ...]] = {}
+        """Bundle → its latest committed audits, as far as they were asked for since the catalog changed."""
         self.proven: list[PartitionProof] = []
         """Proofs that are still to be reported."""
 
     def learn(self, picture: Picture) -> None:
         """Take in the catalog as read so far."""
         self._picture = picture
+        self._audits = {}
         if self._listening_from is None:
             self._listening_from = picture.next_offset
 
@@ -90,7 +93,7 @@ class Markers:
         if picture is None or serving is None:
             return []
         found = []
-        for cut_id in audits_for(picture, serving.bundle)[-_AUDITS_TOLD_MAX:]:
+        for cut_id in self._latest_audits(picture, serving.bundle):
             if cut_id in self._told:
                 continue
             cut = picture.coordination.cuts[cut_id]
@@ -116,3 +119,11 @@ class Markers:
                     )
                 )
         return found
+
+    def _latest_audits(self, picture: Picture, bundle: str) -> tuple[int, ...]:
+        """Asked for at each turn of the loop: a catalog of many cuts is gone through once a change."""
+        if bundle not in self._audits:
+            self._audits[bundle] = audits_for(picture, bundle)[-_AUDITS_TOLD_MAX:]
+            # What is not asked about any more need not be remembered.
+            self._told &= set(self._audits[bundle])
+        return self._audits[bundle]

@@ -20,13 +20,14 @@ class Standing:
         self._events = events
         self.state = AgentState.STARTING
         self.reason = "the catalog is not folded yet"
-        self.refuses = ""
-        """Why readers are refused whatever they say; empty when they are not."""
         self.trimmed = False
         """The beginning of a partition was gone before it was read: the values cannot be proven, ever."""
         with store.snapshot() as snapshot:
             packed = snapshot.meta(META_AGENT)
-        self._caught_up = packed is not None and AgentCondition.unpack(packed).ready
+        before = AgentCondition.unpack(packed) if packed is not None else None
+        self._caught_up = before is not None and before.ready
+        self.refuses = before.refuses if before is not None else ""
+        """Why readers are refused whatever they say; empty when they are not. It lasts until the catalog is folded."""
 
     def become(self, state: AgentState, reason: str) -> None:
         """Go to a state, and say so."""

@@ -57,6 +57,8 @@ class Desk:
                 "run `syncline apply`, or check the prefix"
             )
         desk = cls(log, topics, output)
+        # A rollback is waited for by somebody whose model is wrong.
+        desk._catalog.prepare_to_write()
         desk._catalog.catch_up(_TIMEOUT_S)
         return desk
 
@@ -116,7 +118,7 @@ class Desk:
             )
         asked = RolloutAction(action)
         back = asked is RolloutAction.ROLLBACK
-        if asked is RolloutAction.PAUSE and rollout.rulings:
+        if asked is RolloutAction.PAUSE and rollout.step == LIVE and rollout.final_after_us is None:
             raise DecisionVoid(
                 f"{bundle}@{rollout.to_release} is live: nothing is left to pause. "
                 f"Go back with `syncline rollout rollback {bundle} --reason …`"
@@ -135,6 +137,9 @@ class Desk:
         """What to ask first, where it cannot be undone; empty where it can."""
         rollout = self.picture.coordination.under_way(payload.bundle)
         if payload.action is not RolloutAction.PROMOTE or rollout is None or not rollout.rulings:
+            return ""
+        if rollout.step != LIVE and rollout.cohort != Cohort():
+            # On to everyone, by one more cut: that can be rolled back.
             return ""
         bundle = payload.bundle
         return f"Make {bundle}@{rollout.to_release} final? {bundle}@{rollout.from_release} is let go then"

@@ -11,7 +11,7 @@ from syncline.cli.output import Output, counted
 from syncline.inspection.auditing import Audit
 from syncline.inspection.entities import EntityDifference, Explanation, How, entity_text
 from syncline.inspection.proofs import Finding, PlaceComparison
-from syncline.inspection.witnesses import Testimony, Verdict
+from syncline.inspection.witnesses import Evidence, Verdict
 
 _SHOWN_ENTITIES = 20
 _SHOWN_KEYS = 5
@@ -25,13 +25,13 @@ def show_failed(bundle: str, why: str, output: Output) -> None:
 
 def show_audit(picture: Picture, audit: Audit, output: Output) -> None:
     """Everything for people: a table per topic, what is wrong, who is missing, and the verdict last."""
-    testimony = audit.testimony
-    cut, places = testimony.cut, testimony.comparison.places
+    evidence = audit.evidence
+    cut, places = evidence.cut, evidence.comparison.places
     is_audit = cut.prepared.kind is CutKind.AUDIT
     what = f"audit {audit.audit}" if is_audit else "version cut"
     output.line(
         f"{cut.prepared.bundle}: {what} at cut {cut.id}, {counted(len(places), 'partition')}, "
-        f"{counted(len(testimony.expected), 'agent')}"
+        f"{counted(len(evidence.expected), 'agent')}"
     )
     for topic in dict.fromkeys(place.topic for place in places):
         output.line()
@@ -47,14 +47,14 @@ def show_audit(picture: Picture, audit: Audit, output: Output) -> None:
             output.line(_wrong_text(picture, place, finding), style="red")
     if audit.explanation is not None:
         _show_explanation(picture, audit.explanation, output)
-    for said in testimony.alignment:
+    for said in evidence.alignment:
         output.line(said)
-    for witness in testimony.witnesses:
+    for witness in evidence.witnesses:
         if not witness.answered:
             style = "yellow" if witness.present else ""
             output.line(f"no proof from {witness.agent}: {witness.why}", style=style)
-    output.line(_verdict_text(testimony), style=_COLOURS[testimony.verdict])
-    if testimony.verdict is Verdict.DIVERGED and is_audit and audit.explanation is None:
+    output.line(_verdict_text(evidence), style=_COLOURS[evidence.verdict])
+    if evidence.verdict is Verdict.DIVERGED and is_audit and audit.explanation is None:
         output.say(f"Next: syncline verify {cut.prepared.bundle} --explain names the entities that differ.")
 
 
@@ -65,13 +65,13 @@ def failed_document(bundle: str, why: str) -> dict[str, Any]:
 
 def audit_document(picture: Picture, audit: Audit) -> dict[str, Any]:
     """Everything as JSON data."""
-    testimony = audit.testimony
-    cut, comparison = testimony.cut, testimony.comparison
+    evidence = audit.evidence
+    cut, comparison = evidence.cut, evidence.comparison
     first = comparison.first_divergence
     is_audit = cut.prepared.kind is CutKind.AUDIT
     return {
         "bundle": cut.prepared.bundle,
-        "verdict": str(testimony.verdict),
+        "verdict": str(evidence.verdict),
         "kind": str(cut.prepared.kind),
         "audit": audit.audit if is_audit else None,
         "cut": cut.id,
@@ -82,9 +82,9 @@ def audit_document(picture: Picture, audit: Audit) -> dict[str, Any]:
                 "answered": witness.answered,
                 "why": witness.why,
             }
-            for witness in testimony.witnesses
+            for witness in evidence.witnesses
         ],
-        "alignment": list(testimony.alignment),
+        "alignment": list(evidence.alignment),
         "partitions_compared": comparison.compared_places,
         "first_divergence": None
         if first is None
@@ -157,9 +157,7 @@ def _show_explanation(picture: Picture, explanation: Explanation, output: Output
         output.line(_entity_line(picture, entity), style="red")
     more = len(explanation.entities) - _SHOWN_ENTITIES
     if more > 0:
-        output.line(
-            f"and {_entities(more)} more (--output json has all)"
-        )
+        output.line(f"and {_entities(more)} more (--output json has all)")
     for unnamed in explanation.unnamed:
         among = f", {_entities(unnamed.cells)}" if unnamed.cells else ""
         output.line(
@@ -188,9 +186,9 @@ def _entity_line(picture: Picture, entity: EntityDifference) -> str:
     return f"{where} {', '.join(said)}"
 
 
-def _verdict_text(testimony: Testimony) -> str:
-    comparison, expected = testimony.comparison, testimony.expected
-    bundle = testimony.cut.prepared.bundle
+def _verdict_text(evidence: Evidence) -> str:
+    comparison, expected = evidence.comparison, evidence.expected
+    bundle = evidence.cut.prepared.bundle
     first = comparison.first_divergence
     if first is not None:
         return (
@@ -198,7 +196,7 @@ def _verdict_text(testimony: Testimony) -> str:
             f"{first.wrong[0].agent}"
         )
     answered = sum(witness.answered for witness in expected)
-    if testimony.verdict is Verdict.UNPROVEN:
+    if evidence.verdict is Verdict.UNPROVEN:
         if not comparison.answered:
             return f"UNPROVEN: {bundle}: nobody has shown anything that could be compared"
         return f"UNPROVEN: {bundle}: nothing differs, but only {answered} of {len(expected)} agents have shown all"

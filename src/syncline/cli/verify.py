@@ -90,7 +90,7 @@ def verify(
     with Auditor(log, Topics(settings.prefix), clock=SystemClock(), tell=output.say) as auditor:
         if number is not None:
             found = auditor.look_again(number, kind=CutKind.VERSION if audit is None else CutKind.AUDIT)
-            return _report(auditor, {found.testimony.cut.prepared.bundle: lambda: found}, output)
+            return _report(auditor, {found.evidence.cut.prepared.bundle: lambda: found}, output)
         who = actor or default_actor()
         author = Author(who, reason.strip() or f"proof asked for by {who}")
         wanted = auditor.bundles() if bundle is None else (bundle,)
@@ -122,7 +122,7 @@ def _report(auditor: Auditor, audits: dict[str, Callable[[], Audit]], output: Ou
             if not output.is_json:
                 show_failed(bundle, str(error), output)
             continue
-        verdicts.append(audit.testimony.verdict)
+        verdicts.append(audit.evidence.verdict)
         documents.append(audit_document(auditor.picture, audit))
         if not output.is_json:
             show_audit(auditor.picture, audit, output)

@@ -104,7 +104,7 @@ class Coordinator:
 
         Raises:
             UnknownFormat: a newer Syncline writes this catalog.
-            TopicMismatch: what was read before is not there any more.
+            CatalogLost: what was read before is not there any more.
             CatalogError: another coordinator of this name is running.
         """
         try:
@@ -190,7 +190,7 @@ class Coordinator:
         offset = self._record(Append(Claimed(self._catalog.picture.coordination.last, self.name), why))
         if offset is not None and offset == self._catalog.picture.coordination.claim:
             self._claiming.take(offset)
-            self._standing.become(CoordinatorState.ACTIVE, why)
+            self._standing.become(CoordinatorState.ACTIVE, "")
 
     def _why_claim(self) -> str:
         return self._claiming.why(self._catalog.picture.coordination, self._hearing)
@@ -286,9 +286,11 @@ class Coordinator:
             self._events.log_unavailable(f"an open cut was not aborted: {error}")
 
     def _new_catalog(self) -> CatalogClient:
-        return CatalogClient(
+        catalog = CatalogClient(
             self._ports.log, self._topics.catalog, clock=self._ports.clock, client_id=self._client_id
         )
+        catalog.prepare_to_write()
+        return catalog
 
     def _new_hearing(self) -> Hearing:
         return Hearing(

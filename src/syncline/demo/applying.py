@@ -41,8 +41,8 @@ class DefinitionsFolder:
 
 def apply_folder(
     folder: Path, cluster: Cluster, *, clock: Clock, reason: str, on_step: Callable[[str], None]
-) -> tuple[Picture, list[str]]:
-    """What `syncline apply` does; returns the catalog as it is then, and what stood in it already.
+) -> Picture:
+    """What `syncline apply` does; returns the catalog as it is then.
 
     In this process, as only the process of an embedded broker can make topics.
 
@@ -65,6 +65,6 @@ def apply_folder(
         )
         ports = Ports(cluster.log, cluster.registry, catalog, clock)
         apply(planned, ports, Author("syncline demo", reason), on_step=on_step)
-        return catalog.catch_up(_CATALOG_S), list(planned.unchanged)
+        return catalog.catch_up(_CATALOG_S)
     finally:
         catalog.close()

@@ -53,11 +53,11 @@ def show_cut(
         f"{report.agent.partition('/')[2]} {max(report.held_us, 0) / 1_000:.0f} ms" for report in reports
     )
     screen.say(
-        f"Cut {ruling.cut}: records before these offsets are read under the old release, all from them on under "
-        f"{ruling.bundle}@{ruling.to_release}."
+        f"Cut {ruling.cut}: both agents switched with all records before these offsets, and none from them on."
     )
+    screen.say(f"What comes after is served under {ruling.bundle}@{ruling.to_release} only.")
     screen.say(
-        f"Both agents switched exactly there, and held the same state, by digest. They stood for {held}."
+        f"There they held the same state, by digest. Their partitions stood for it at most so long: {held}."
     )
 
 

@@ -146,7 +146,7 @@ def _apply(scene: Scene, folder: DefinitionsFolder, *, change: str, reason: str)
     screen.say(f"$ syncline plan {FOLDER_NAME}")
     scene.show(run_command(scene.cluster.settings, "plan", str(folder.path)))
     screen.say(f'$ syncline apply {FOLDER_NAME} --reason "{reason}"')
-    picture, _ = apply_folder(
+    picture = apply_folder(
         folder.path, scene.cluster, clock=scene.clock, reason=reason, on_step=lambda _: None
     )
     newest = len(picture.releases[BUNDLE])

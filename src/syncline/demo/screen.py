@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Protocol
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 PLAIN_WIDTH = 160
+_SIGNS = MappingProxyType({"+": "green", "~": "yellow", "-": "red", "!": "yellow"})
+"""How `syncline plan` marks what is new, what changes, what goes, and what a person should look at."""
 LINES_EVERY = 4
 """Without a terminal: how many lines of progress a step prints at most, the last one included."""
 
@@ -48,8 +51,9 @@ class Screen:
         self._console.print(Padding(Text(text), (0, 0, 0, 3)))
 
     def quote(self, line: str) -> None:
-        """A line that a command printed, as it printed it."""
-        self._console.print(Padding(Text(line, style="dim", overflow="fold"), (0, 0, 0, 5)))
+        """A line that a command printed, as it printed it; coloured by its sign, as the command does on a terminal."""
+        style = _SIGNS.get(line.strip()[:1], "dim")
+        self._console.print(Padding(Text(line, style=style), (0, 0, 0, 5)))
 
     def table(self, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> None:
         """A table; a column is (heading, "left" or "right")."""

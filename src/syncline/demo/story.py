@@ -130,18 +130,19 @@ class Demo:
         self._next()
 
     def _apply(self, definitions: DefinitionsFolder) -> Expected:
-        if self._topics.features(AIRPORT_VIEW, 2) in self._feature_topics():
+        if self._cluster.log.describe_topic(self._topics.catalog) is not None:
             prefix = self._cluster.settings.prefix
             raise SynclineError(
-                f"the demo was played on this cluster before, and its versions stand in {self._topics.catalog}: "
-                f"play it under other names, as with SYNCLINE_PREFIX={prefix}2"
+                f"there is a catalog {self._topics.catalog} already: the demo brings releases live and back, and "
+                f"does so only in one of its own; play it under another prefix, as with SYNCLINE_PREFIX={prefix}2"
             )
-        reason = "to show what Syncline does"
-        picture, unchanged = apply_folder(
-            definitions.path, self._cluster, clock=self._clock, reason=reason, on_step=self._screen.say
+        picture = apply_folder(
+            definitions.path,
+            self._cluster,
+            clock=self._clock,
+            reason="to show what Syncline does",
+            on_step=self._screen.say,
         )
-        for subject in unchanged:
-            self._screen.say(f"{subject} is in the catalog already")
         return expected_of(picture, 1)
 
     def _change(self, scene: Scene, definitions: DefinitionsFolder) -> None:

@@ -17,7 +17,7 @@ from syncline.inspection.entities import Bucket, Explanation, buckets_to_list, e
 from syncline.inspection.fleet import Reports
 from syncline.inspection.following import ReportFollower
 from syncline.inspection.rollouts import live_coordinator, require_bundle
-from syncline.inspection.witnesses import Testimony, everyone_has_answered, present_agents, testimony_of
+from syncline.inspection.witnesses import Evidence, everyone_has_answered, evidence_of, present_agents
 from syncline.ports.log import Log
 from syncline.rollout.steps import ATTEMPTS_MAX
 from syncline.wire.topics import Topics
@@ -37,7 +37,7 @@ class Audit:
 
     audit: int
     """Catalog offset of the request."""
-    testimony: Testimony
+    evidence: Evidence
     explanation: Explanation | None = None
     """Which entities differ; None where nobody asked, or there is nothing to explain."""
 
@@ -109,13 +109,13 @@ class Auditor:
                 f"no agent of {bundle} was heard of lately: nothing can be proven; start one: syncline agent"
             )
         audit = self._audit(bundle, author, (), timeout_s=timeout_s)
-        asked = buckets_to_list(audit.testimony.comparison) if explained else ()
+        asked = buckets_to_list(audit.evidence.comparison) if explained else ()
         if not asked:
             return audit
         self._tell("listing the cells of the sub-digests that differ")
         second = self._audit(bundle, author, asked, timeout_s=timeout_s)
-        found = explain(second.testimony.cut, asked, self.reports().proofs)
-        return Audit(audit.audit, audit.testimony, found)
+        found = explain(second.evidence.cut, asked, self.reports().proofs)
+        return Audit(audit.audit, audit.evidence, found)
 
     def look_again(self, number: int, *, kind: CutKind) -> Audit:
         """What was reported of an audit, by the offset of its request or of its cut, or of a version cut, by its id.
@@ -129,12 +129,12 @@ class Auditor:
             reports = follower.poll()
         finally:
             follower.close()
-        testimony = testimony_of(cut, reports, now_us=self._clock.now_us(), everyone_asked=False)
+        evidence = evidence_of(cut, reports, now_us=self._clock.now_us(), everyone_asked=False)
         request = self.picture.coordination.audits.get(cut.prepared.request)
         if request is None or not request.requested.buckets:
-            return Audit(cut.prepared.request, testimony)
+            return Audit(cut.prepared.request, evidence)
         listed = explain(cut, request.requested.buckets, reports.proofs)
-        return Audit(cut.prepared.request, testimony, listed)
+        return Audit(cut.prepared.request, evidence, listed)
 
     def _audit(self, bundle: str, author: Author, buckets: Collection[Bucket], *, timeout_s: float) -> Audit:
         end_s = self._clock.monotonic_s() + timeout_s
@@ -151,7 +151,7 @@ class Auditor:
             left_s = end_s - self._clock.monotonic_s()
             cut = self._committed(audit)
             if cut is not None and (left_s <= 0 or everyone_has_answered(cut, reports, now_us=now_us)):
-                return Audit(audit, testimony_of(cut, reports, now_us=now_us))
+                return Audit(audit, evidence_of(cut, reports, now_us=now_us))
             if cut is None and left_s <= 0:
                 raise AuditFailed(self._why_no_cut(audit, timeout_s))
             self._catalog.poll(min(_POLL_S, max(0.0, left_s)))

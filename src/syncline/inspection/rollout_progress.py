@@ -63,7 +63,7 @@ def answer(picture: Picture, asked: Asked) -> Answer | None:
                 # Promoted, what a part of the agents serves is live for everyone.
                 cohort = rollout.cohort if asked.action is RolloutAction.START else Cohort()
                 return Answer(done=True, said=f"{to} is live for {cohort}{_final_text(rollout)}")
-        case RolloutAction.PAUSE if rollout.rulings:
+        case RolloutAction.PAUSE if rollout.rulings and rollout.rulings[-1] > asked.offset:
             return Answer(
                 done=False,
                 said=f"{to} was live before it could be paused",

@@ -13,6 +13,8 @@ from syncline.inspection.rollouts import STOPPED, is_absent
 from syncline.rollout.alignment import Place
 from syncline.telemetry.reports import AgentStatus
 
+_FAILED = "FAILED"
+"""The last state of an agent that has ended: it is missed, and nothing more comes of it."""
 _QUIET_US = 10_000_000
 """An agent reports every 5 s by default; whoever is silent for longer may be hanging."""
 
@@ -43,7 +45,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class Evidence:
     """What agents have shown of one line."""
 
     cut: Cut
@@ -75,7 +77,7 @@ class Testimony:
         return Verdict.IN_SYNC
 
 
-def testimony_of(cut: Cut, reports: Reports, *, now_us: int, everyone_asked: bool = True) -> Testimony:
+def evidence_of(cut: Cut, reports: Reports, *, now_us: int, everyone_asked: bool = True) -> Evidence:
     """Everything that was reported of a committed cut, against who should have.
 
     Args:
@@ -98,7 +100,7 @@ def testimony_of(cut: Cut, reports: Reports, *, now_us: int, everyone_asked: boo
     witnesses = [_witness(status, comparison, told, now_us=now_us) for status in own]
     witnesses += [Witness(name, present=True, why=_unshown(comparison, name)) for name in others]
     by_agent = tuple(sorted(witnesses, key=lambda witness: witness.agent))
-    return Testimony(cut, comparison, by_agent, everyone_asked, _alignment(cut, reports))
+    return Evidence(cut, comparison, by_agent, everyone_asked, _alignment(cut, reports))
 
 
 def everyone_has_answered(cut: Cut, reports: Reports, *, now_us: int) -> bool:
@@ -110,7 +112,9 @@ def everyone_has_answered(cut: Cut, reports: Reports, *, now_us: int) -> bool:
         if proof.cut == cut.id and (proof.topic, proof.partition, proof.offset) in cut.vector
     }
     return all(
-        status.agent in passed or all((status.agent, *place) in proven for place in _held(status, cut))
+        status.state == _FAILED
+        or status.agent in passed
+        or all((status.agent, *place) in proven for place in _held(status, cut))
         for status in present_agents(reports, cut.prepared.bundle, now_us=now_us)
     )
 

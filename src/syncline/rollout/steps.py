@@ -131,7 +131,8 @@ def _emergency(view: View) -> Step | None:
                     claim=view.claim,
                     bundle=rollout.bundle,
                     to_release=rollout.from_release,
-                    cohort=_reach(standing, rollout),
+                    # For everyone: labels may have changed since, and who is there already changes nothing.
+                    cohort=Cohort(),
                     floor=introduced.floor if introduced else (),
                     request=back.offset,
                 ),
@@ -190,8 +191,9 @@ def _advance(view: View, rollout: Rollout) -> Step:
         if _is_back(standing, rollout):
             why = f"rolled back, as {back.actor} asked: {back.reason}"
             return _finish(view, rollout, rollout.from_release, RolloutOutcome.ROLLED_BACK, why)
-        cohort = _reach(standing, rollout)
-        return _cut(view, rollout, cohort, since=back, source=rollout.to_release, target=rollout.from_release)
+        return _cut(
+            view, rollout, Cohort(), since=back, source=rollout.to_release, target=rollout.from_release
+        )
     abort = rollout.asked_to(RolloutAction.ABORT)
     if abort is not None:
         why = f"aborted, as {abort.actor} asked: {abort.reason}"
@@ -235,6 +237,11 @@ def _after_live(view: View, rollout: Rollout) -> Step:
             return _forward(view, rollout, Cohort(), since=promote)
         why = f"final, as {promote.actor} says: {promote.reason}"
         return _finish(view, rollout, rollout.to_release, RolloutOutcome.FINAL, why)
+    return _heed_pause(view, rollout, since=rollout.rulings[-1]) or _final_by_itself(view, rollout, step)
+
+
+def _final_by_itself(view: View, rollout: Rollout, step: str) -> Step:
+    """Final once the time that was stated has passed; until then, and where none was, it stays as it is."""
     if step == LIVE and rollout.final_after_us is not None and rollout.live_at_us is not None:
         left_us = rollout.live_at_us + rollout.final_after_us - view.now_us
         if left_us <= 0:
@@ -243,16 +250,24 @@ def _after_live(view: View, rollout: Rollout) -> Step:
     return Wait()
 
 
+def _heed_pause(view: View, rollout: Rollout, *, since: int) -> Step | None:
+    """What a pause that was asked for after `since` means; None where none was."""
+    pause = rollout.asked_to(RolloutAction.PAUSE)
+    if pause is None or pause.offset <= since:
+        return None
+    if not rollout.paused:
+        return _pause(view, rollout, f"paused by {pause.actor}: {pause.reason}")
+    return Wait((f"{rollout.bundle}: {rollout.paused}; `syncline rollout promote {rollout.bundle}` goes on",))
+
+
 def _cut(view: View, rollout: Rollout, cohort: Cohort, *, since: Request, source: int, target: int) -> Step:
     """Prepare a cut of the rollout, unless something speaks against it."""
     bundle = rollout.bundle
     promote = rollout.asked_to(RolloutAction.PROMOTE)
-    pause = rollout.asked_to(RolloutAction.PAUSE)
     resumed = max(since.offset, promote.offset if promote else -1)
-    if pause is not None and pause.offset > resumed:
-        if not rollout.paused:
-            return _pause(view, rollout, f"paused by {pause.actor}: {pause.reason}")
-        return Wait((f"{bundle}: {rollout.paused}; `syncline rollout promote {bundle}` goes on",))
+    paused = _heed_pause(view, rollout, since=resumed)
+    if paused is not None:
+        return paused
     failed = _failures(view.coordination, rollout.cuts, since=resumed)
     if failed >= ATTEMPTS_MAX:
         why = f"{failed} cuts failed: {view.coordination.cuts[rollout.cuts[-1]].why}"

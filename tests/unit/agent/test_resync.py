@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncline.adapters.memory.snapshots import MemorySnapshots
 from syncline.agent.agent import Agent, Ports
-from syncline.errors import StoreError, TopicMismatch
+from syncline.catalog.serving import META_SERVING, Serving
+from syncline.errors import CatalogLost, StoreError, TopicMismatch
 from syncline.settings import AgentSettings
 from syncline.snapshots.take import take
-from tests.unit.agent.world import Cluster, Host, digests, many
+from tests.unit.agent.world import CATALOG, Cluster, Host, digests, many, registration, release, subscription
 from tests.unit.state.world import NOW_MS, Version
 
 VIEW = Version.make(1, version="1.0.0")
@@ -98,6 +101,37 @@ def test_a_topic_made_again_is_never_taken_for_the_old_one(cluster: Cluster) -> 
 
     with pytest.raises(StoreError, match="made again"):
         five_turns(away)
+
+
+def test_a_catalog_cut_at_its_head_is_no_matter_of_snapshots(cluster: Cluster) -> None:
+    """P6: no snapshot has decisions, so the agent fails with the remedy instead of trying for ever."""
+    host = Host(cluster)
+    with_snapshots(host, MemorySnapshots())
+    host.settle()
+    with_snapshots(host, MemorySnapshots())
+    cluster.log.trim(CATALOG, 0, 1)
+
+    with pytest.raises(CatalogLost, match="restore it"):
+        host.agent.step()
+
+
+def test_a_catalog_without_what_the_store_serves_fails(cluster: Cluster) -> None:
+    """P6: made again, the catalog may not reach to what was enacted; no index error, but the remedy."""
+    host = Host(cluster)
+    host.settle()
+    cluster.log.delete_topic(CATALOG)
+    cluster.make_topics()
+    cluster.decide(registration(VIEW), release(VIEW), subscription())
+    host.store.commit([], {META_SERVING: replace(_serving(host), release=7).pack()})
+    host.start()
+
+    with pytest.raises(CatalogLost, match="inputs@7.*empty store folder"):
+        host.agent.step()
+
+
+def _serving(host: Host) -> Serving:
+    with host.store.snapshot() as snapshot:
+        return Serving.unpack(snapshot.meta(META_SERVING) or b"")
 
 
 def test_it_leaves_snapshots_from_time_to_time(cluster: Cluster) -> None:

@@ -41,6 +41,30 @@ def test_what_is_proposed_is_read_back(cluster: Cluster) -> None:
         assert (decision.actor, decision.reason, decision.based_on) == ("tests", "because", 2)
 
 
+def test_a_writer_that_was_prepared_is_the_one_that_writes(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the answer pays for connecting beforehand: one writer a proposal, prepared or not."""
+    opened: list[object] = []
+    make = cluster.log.writer
+
+    def noted(*, client_id: str) -> object:
+        opened.append(client_id)
+        return make(client_id=client_id)
+
+    monkeypatch.setattr(cluster.log, "writer", noted)
+    writer = client(cluster)
+    writer.prepare_to_write()
+    writer.prepare_to_write()
+    writer.catch_up(5)
+    before = len(opened)
+
+    writer.propose([registration(VIEW)], TESTER)
+    writer.propose([release(VIEW)], TESTER)
+
+    assert (before, len(opened)) == (1, 2)
+
+
 def test_of_two_concurrent_writers_the_second_is_told(cluster: Cluster) -> None:
     """Nothing was changed by it; it plans again, and then it counts."""
     first, second = client(cluster), client(cluster)

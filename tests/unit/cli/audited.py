@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 from structlog.testing import capture_logs
 
 from syncline.catalog_client import CatalogClient
 from syncline.clock import ManualClock, SystemClock
 from syncline.coordinator.coordinator import Coordinator, Ports
 from syncline.settings import CoordinatorSettings
-from syncline.state.cell import Cell, pack_cells, unpack_cell
+from syncline.state.cell import pack_cells, unpack_cell
 from syncline.state.partition import PartitionWrite
 from syncline.wire.keys import encode_key, partition_for
 from tests.unit.agent.world import CATALOG, Cluster, Host, registration, release, subscription
@@ -111,7 +111,7 @@ class Audited:
             packed = snapshot.cell(TOPIC, partition, key)
         assert state is not None
         assert packed is not None
-        changed = _changed(key, packed) if checksum_fits else packed[:-1] + bytes([packed[-1] ^ 1])
+        changed = _with_another_byte(key, packed) if checksum_fits else packed[:-1] + bytes([packed[-1] ^ 1])
         host.store.commit([PartitionWrite(TOPIC, partition, state, keys=[key], cells=[changed])])
 
     def drop(self, host: Host, airport: str) -> None:
@@ -123,12 +123,10 @@ class Audited:
         host.store.commit([PartitionWrite(TOPIC, partition, state, dropped=[key])])
 
 
-def _changed(key: bytes, packed: bytes) -> bytes:
+def _with_another_byte(key: bytes, packed: bytes) -> bytes:
     """The cell with another last byte, and a guard that fits."""
-    import numpy as np
-
-    cell: Cell = unpack_cell(key, packed)
-    payload = cell.payload[:-1] + struct.pack("B", cell.payload[-1] ^ 1)
+    cell = unpack_cell(key, packed)
+    payload = cell.payload[:-1] + bytes([cell.payload[-1] ^ 1])
     (found,), _ = pack_cells(
         [key],
         event_times_us=np.array([cell.event_time_us]),

@@ -260,7 +260,7 @@ def test_an_unknown_bundle_is_answered_with_the_nearest(cli: Cli) -> None:
         ("--timeout", "soon"),
     ],
 )
-def test_half_a_command_is_a_usage_error(cli: Cli, arguments: tuple[str, ...]) -> None:
+def test_half_a_question_for_proof_is_a_usage_error(cli: Cli, arguments: tuple[str, ...]) -> None:
     """Exit 64, and nothing is asked for."""
     assert cli("verify", *arguments)[0] == 64
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from syncline.errors import StoreCorrupt
-from syncline.state.cell import HEAD_BYTES, Cell, cell_hash, cell_heads, key_buckets, pack_cells, unpack_cell
+from syncline.state.cell import (
+    HEAD_BYTES,
+    Cell,
+    cell_hash,
+    cell_heads,
+    key_buckets,
+    pack_cells,
+    recount,
+    unpack_cell,
+)
 
 KEYS = st.binary(min_size=1, max_size=511)
 CELLS = st.builds(
@@ -117,3 +126,32 @@ def test_buckets_are_the_low_byte_of_the_keys_own_hash(keys: list[bytes]) -> Non
 def test_no_cells_are_no_trouble() -> None:
     """A batch in which every key is new has no old cells to look at."""
     assert cell_heads([]).offsets.tolist() == []
+
+
+@given(cells=st.dictionaries(KEYS, CELLS, min_size=1, max_size=8), data=st.data())
+def test_recounting_gives_what_the_bytes_say_and_who_does_not_fit_its_guard(
+    cells: dict[bytes, Cell], data: st.DataObject
+) -> None:
+    """P5: bucket and hash of every cell; broken are exactly those that no reader would serve, cut off or changed."""
+    found = {key: packed(key, cell) for key, cell in cells.items()}
+    for key in data.draw(st.sets(st.sampled_from(sorted(found)))):
+        whole = found[key]
+        at = data.draw(st.integers(0, len(whole) - 1))
+        found[key] = data.draw(
+            st.sampled_from([whole[:at], whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]])
+        )
+
+    counted = recount(list(found.items()))
+
+    assert counted.buckets.tolist() == key_buckets(list(found)).tolist()
+    assert counted.hashes.tolist() == [cell_hash(key, cell) for key, cell in found.items()]
+    assert counted.broken.tolist() == [not serves(key, cell) for key, cell in found.items()]
+
+
+def serves(key: bytes, cell: bytes) -> bool:
+    """Whether a reader takes the cell."""
+    try:
+        unpack_cell(key, cell)
+    except StoreCorrupt:
+        return False
+    return True
