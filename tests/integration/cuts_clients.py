@@ -22,8 +22,8 @@ from syncline.reader.feature_reader import FeatureReader
 from syncline.wiring import Publisher
 from tests.integration.cuts_world import AIRPORTS, BUNDLE, VIEWS, Switched, cells_of, mean_of, why_wrong
 
-ROUND_ROWS = 20
-PAUSE_S = 0.05
+ROUND_ROWS = 40
+PAUSE_S = 0.1
 
 
 def publish(stop: threading.Event) -> None:
@@ -122,7 +122,7 @@ def read(folder: Path, seen: Seen, stop: threading.Event) -> None:
             if row.epoch != epoch:
                 epoch = row.epoch
                 seen.switched.append(_switched(store, folder.name))
-        stop.wait(0.002)
+        stop.wait(0.004)
     store.close()
 
 

@@ -335,6 +335,9 @@ class Agent:
             # No snapshot has decisions: filled anew, it would stand where it stands now.
             raise error
         self._events.resync(str(error))
+        # At once: while no broker answers, readers must not take the store for what it was.
+        self._standing.must_catch_up()
+        self._standing.become(AgentState.RESYNC, str(error))
         self._restoring.resync = str(error)
         self._partitions.close()
         self._partitions.cursors.clear()

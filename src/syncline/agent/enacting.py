@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 META_REACHED = "reached"
 """The meta name under which the store keeps the report of the cut that was enacted last."""
 
+ENACTED_A_TURN = 20
+"""A new agent has the whole history of its bundle before it: meanwhile it reports, and ends when it is told to."""
+
 
 class Enacting:
     """The active release of one agent, and the decisions that change it."""
@@ -221,15 +224,23 @@ class Enacting:
         return f"{queue[0].bundle}@{release} is to be served, and this agent cannot: {why}" if why else ""
 
     def enact_what_is_ready(self, cursors: Mapping[Place, Cursor]) -> list[CutReached]:
-        """Enact the queue as far as positions allow; reports of the cuts among them."""
+        """Enact the queue as far as positions allow, a few a turn; reports of the cuts among them."""
         reports: list[CutReached] = []
-        while self.alignment.queue and not self.blocked():
+        for _ in range(ENACTED_A_TURN):
+            if not self.alignment.queue or self.blocked():
+                break
             positions = self._positions(cursors)
             ruling = self.alignment.ready(positions)
             if ruling is None or self._picture is None or self.serving is None:
                 break
             reached = self._report(ruling, cursors, positions) if ruling.cut is not None else None
-            self._enact(ruling, reached)
+            try:
+                self._enact(ruling, reached)
+            except StoreFull:
+                if not reports:
+                    raise
+                # What was enacted before it is told first; the next turn finds out whether there is room.
+                break
             if reached is not None:
                 reports.append(reached)
         refusal = self._refusal()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncline.catalog.coordination_rules import why_void_record
 from syncline.catalog.fold import Picture
-from syncline.catalog.rollout_events import Claimed, CutAborted
+from syncline.catalog.rollout_events import Claimed, Coordinated, CutAborted, CutCommitted
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import Clock
 from syncline.coordinator.claiming import Claiming
@@ -210,7 +210,7 @@ class Coordinator:
                 why_void = why_void_record(picture.coordination, step.payload, picture.topics_of)
                 if why_void:
                     # Written, it would be written again and again.
-                    self._idle((f"{step.payload.subject}: {why_void}",))
+                    self._idle((self._told_of(step.payload, f"{step.payload.subject}: {why_void}"),))
                 else:
                     self._record(step)
             case Mark():
@@ -244,7 +244,7 @@ class Coordinator:
         except (LogError, BufferError) as error:
             # What was refused for good is tried again, too: it may be a right that is missing.
             self._events.decision_unresolved(kind, subject, str(error))
-            self._standing.waiting = (f"{kind} about {subject}: {error}",)
+            self._standing.waiting = (self._told_of(step.payload, f"{kind} about {subject}: {error}"),)
             self._wait(AGAIN_S)
             return None
         self._in_doubt = False
@@ -253,6 +253,17 @@ class Coordinator:
             return None
         self._events.decided(kind, subject, landed.offset, step.reason)
         return landed.offset
+
+    def _told_of(self, payload: Coordinated, reason: str) -> str:
+        """The reason as it is told to whoever asks about the record's bundle: it begins with its name."""
+        match payload:
+            case Claimed():
+                return reason
+            case CutCommitted() | CutAborted():
+                cut = self._catalog.picture.coordination.cuts.get(payload.cut)
+                return reason if cut is None else f"{cut.prepared.bundle}: {reason}"
+            case _:
+                return f"{payload.bundle}: {reason}"
 
     def _idle(self, reasons: tuple[str, ...]) -> None:
         self._standing.wait_for(reasons)

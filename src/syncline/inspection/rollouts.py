@@ -196,19 +196,15 @@ def _state(
         last_rollout=ended[-1] if ended else None,
         open_cut=cut if cut is not None and cut.prepared.bundle == bundle else None,
         ruling=ruling,
-        waiting=_about(bundle, picture, waiting),
+        waiting=tuple(
+            reason.removeprefix(f"{bundle}: ") for reason in waiting if reason.startswith(f"{bundle}: ")
+        ),
         crossings=crossings(picture, reports, ruling, now_us=now_us),
         given_up=tuple((agent.agent, cut_id) for agent in own for cut_id in agent.given_up),
         cannot_serve=tuple(
             (agent.agent, release, why) for agent in own for release, why in agent.cannot_serve
         ),
     )
-
-
-def _about(bundle: str, picture: Picture, waiting: Sequence[str]) -> tuple[str, ...]:
-    """What the coordinator waits for because of this bundle, or for all of them: a right that is missing, as it may."""
-    others = tuple(f"{name}: " for name in picture.releases if name != bundle)
-    return tuple(reason.removeprefix(f"{bundle}: ") for reason in waiting if not reason.startswith(others))
 
 
 def unused_releases(picture: Picture, bundle: str) -> tuple[int, ...]:

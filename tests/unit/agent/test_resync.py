@@ -125,7 +125,7 @@ def test_a_catalog_without_what_the_store_serves_fails(cluster: Cluster) -> None
     host.store.commit([], {META_SERVING: replace(_serving(host), release=7).pack()})
     host.start()
 
-    with pytest.raises(CatalogLost, match="inputs@7.*empty store folder"):
+    with pytest.raises(CatalogLost, match=r"inputs@7.*empty store folder"):
         host.agent.step()
 
 
