@@ -289,7 +289,7 @@ def test_plan_and_apply_speak_json(cli, tmp_path):
 
 
 def test_a_second_release_is_said_to_wait_for_a_rollout(cli, tmp_path):
-    """Until rollouts exist, a new release is recorded and not served: plan and apply say so."""
+    """A new release is recorded and not served: plan and apply say so, and name the command that rolls it out."""
     cli("apply", write(tmp_path, WHOLE), "--yes")
     write(
         tmp_path,
@@ -303,7 +303,8 @@ def test_a_second_release_is_said_to_wait_for_a_rollout(cli, tmp_path):
 
     assert code == 0
     assert "  ~ bundle flight_inputs@2" in out
-    assert "agents go on serving flight_inputs@1: they switch with a rollout" in err
+    assert "flight_inputs@2 will be recorded, and changes nothing yet" in err
+    assert "syncline rollout start flight_inputs@2 --reason" in err
 
 
 def test_registry_down_at_apply_is_one_clear_error_and_nothing_written(cli, tmp_path, embedded):

@@ -140,6 +140,8 @@ class Agent:
         )
         self._started = False
         self._folded_to = -1
+        self._resynced_for = ""
+        """Why the store was filled anew last, until it is LIVE again."""
         self._topics_due = False
         """Whether topics may have to be opened or dropped before anything else is enacted."""
         self._warm_due_s = 0.0
@@ -334,6 +336,10 @@ class Agent:
         if self._ports.snapshots is None or isinstance(error, CatalogLost):
             # No snapshot has decisions: filled anew, it would stand where it stands now.
             raise error
+        if self._resynced_for == str(error):
+            # It was filled anew for this very reason, and has not been LIVE since: no snapshot mends it.
+            raise error
+        self._resynced_for = str(error)
         self._events.resync(str(error))
         # At once: while no broker answers, readers must not take the store for what it was.
         self._standing.must_catch_up()
@@ -479,6 +485,7 @@ class Agent:
             self._standing.become(AgentState.CATCHING_UP, "")
         else:
             self._standing.become(AgentState.LIVE, "")
+            self._resynced_for = ""
 
     def _why_holding(self) -> str:
         cursors = [cursor for _, cursor in sorted(self._partitions.cursors.items())]

@@ -267,7 +267,7 @@ class Enacting:
         subscription = picture.subscriptions[self._member.consumer].payload
         recorded = picture.releases[ruling.bundle][ruling.to_release - 1]
         # What comes next decides whether readers are refused: the queue goes on first.
-        self.alignment.learn(picture, self._member, applied=ruling.epoch)
+        self.alignment.pass_head()
         now = serve(
             picture,
             subscription,

@@ -28,6 +28,8 @@ Enacting = (
     CutPrepared | CutCommitted | CutAborted | Immediate | RolloutAdvanced | RolloutPaused | RolloutFinished
 )
 """What is written under a claim."""
+PARTITIONS_MAX = 100_000
+"""Of one topic in a cut: what stands in the catalog stands there for ever, and everyone counts its places."""
 Topics = Callable[[str, int], frozenset[str] | None]
 """(bundle, release) → the topics of its views; None: no such release."""
 
@@ -124,11 +126,14 @@ def _why_void_prepare(standing: Coordination, payload: CutPrepared, topics: Topi
 
 def _why_not_asked(standing: Coordination, payload: CutPrepared) -> str | None:
     if payload.kind is CutKind.AUDIT:
-        known = payload.request in standing.audits
-        return None if known else f"no audit was asked for at offset {payload.request}"
+        audit = standing.audits.get(payload.request)
+        known = audit is not None and audit.requested.bundle == payload.bundle
+        return None if known else f"no audit of {payload.bundle} was asked for at offset {payload.request}"
     rollout = standing.under_way(payload.bundle)
     if rollout is None or rollout.id != payload.request:
         return f"no rollout of {payload.bundle} asked for at offset {payload.request} is under way"
+    if {payload.from_release, payload.to_release} != {rollout.from_release, rollout.to_release}:
+        return f"the rollout goes from {rollout.from_release} to {rollout.to_release}"
     return None
 
 
@@ -142,8 +147,8 @@ def _why_other_partitions(payload: CutPrepared, topics: Topics) -> str | None:
     stated = dict(payload.partitions)
     if len(stated) != len(payload.partitions) or stated.keys() != needed:
         return f"its topics are {', '.join(sorted(stated))}, and those of its releases {', '.join(sorted(needed))}"
-    if any(count < 1 for count in stated.values()):
-        return "a topic has no partition"
+    if any(not 1 <= count <= PARTITIONS_MAX for count in stated.values()):
+        return f"a topic has not 1 to {PARTITIONS_MAX} partitions"
     return None
 
 

@@ -40,7 +40,7 @@ def in_cohort(cohort: Cohort, member: Member, labels: Sequence[tuple[str, str]])
     """Whether the cohort has this agent, whose subscription has these labels."""
     if cohort.consumers and member.consumer not in cohort.consumers:
         return False
-    return set(cohort.labels) <= set(labels) and member.share < cohort.share
+    return set(cohort.labels) <= set(labels) and (cohort.share >= _WHOLE or member.share < cohort.share)
 
 
 def admits(subscription: SubscriptionDeclared, releases: Sequence[BundleReleased], number: int) -> bool:
@@ -110,12 +110,12 @@ def rulings_for(picture: Picture, member: Member, *, after: int) -> tuple[Ruling
     run = declarations(picture, member.consumer)
     if not run:
         return ()
-    bundle = run[0].payload.bundle
+    bundle, audience = run[0].payload.bundle, _Audience(picture, run, member)
     queue = [
         ruling
         for ruling in picture.coordination.rulings.get(bundle, ())
         if ruling.epoch > after
-        and _is_for(picture, run, member, ruling.cohort, release=ruling.to_release, at=ruling.judged_at)
+        and audience.has(ruling.cohort, release=ruling.to_release, at=ruling.judged_at)
     ]
     last = max((place for place, ruling in enumerate(queue) if ruling.cut is None), default=0)
     return tuple(queue[last:])
@@ -159,13 +159,14 @@ def releases_to_warm(picture: Picture, member: Member, *, active: int, applied: 
     horizon = queue[0].epoch if queue else picture.next_offset
     finishes = [finish for finish in coordination.finishes.get(bundle, ()) if finish.offset < horizon]
     since = finishes[-1].offset if finishes else -1
+    audience = _Audience(picture, run, member)
     found = {active, *(ruling.to_release for ruling in queue)}
     found |= {finishes[-1].release if finishes else 1} & set(_admitted(subscription, releases))
     found |= {
         ruling.to_release
         for ruling in coordination.rulings.get(bundle, ())
         if since < ruling.epoch
-        and _is_for(picture, run, member, ruling.cohort, release=ruling.to_release, at=ruling.judged_at)
+        and audience.has(ruling.cohort, release=ruling.to_release, at=ruling.judged_at)
     }
     newest_let_go = max(active, finishes[-1].release if finishes else 1)
     found |= {number for number in _admitted(subscription, releases) if number > newest_let_go}
@@ -189,20 +190,26 @@ def _addresses(
     return (
         prepared.kind is CutKind.VERSION
         and prepared.bundle == run[0].payload.bundle
-        and _is_for(picture, run, member, prepared.cohort, release=prepared.to_release, at=cut_id)
+        and _Audience(picture, run, member).has(prepared.cohort, release=prepared.to_release, at=cut_id)
     )
 
 
-def _is_for(
-    picture: Picture,
-    run: Sequence[Recorded[SubscriptionDeclared]],
-    member: Member,
-    cohort: Cohort,
-    *,
-    release: int,
-    at: int,
-) -> bool:
-    """Whether a decision to go to a release is for this agent, by its subscription as it stood at `at`."""
-    subscription = declared_at(run, at)
-    releases = [recorded.payload for recorded in picture.releases[subscription.bundle]]
-    return in_cohort(cohort, member, subscription.labels) and admits(subscription, releases, release)
+class _Audience:
+    """Whom decisions are for, of one agent: asked for every decision of a bundle's history, so it remembers."""
+
+    def __init__(
+        self, picture: Picture, run: Sequence[Recorded[SubscriptionDeclared]], member: Member
+    ) -> None:
+        self._run = run
+        self._member = member
+        self._releases = [recorded.payload for recorded in picture.releases[run[0].payload.bundle]]
+        self._admitted: dict[tuple[int, int], bool] = {}
+
+    def has(self, cohort: Cohort, *, release: int, at: int) -> bool:
+        """Whether a decision to go to a release is for this agent, by its subscription as it stood at `at`."""
+        subscription = declared_at(self._run, at)
+        asked = (id(subscription), release)
+        admitted = self._admitted.get(asked)
+        if admitted is None:
+            admitted = self._admitted[asked] = admits(subscription, self._releases, release)
+        return admitted and in_cohort(cohort, self._member, subscription.labels)

@@ -225,6 +225,8 @@ def _ask_about(
     with Desk.open(settings, output) as desk:
         payload = desk.request(bundle, action, mode=mode, evidence=evidence)
         desk.require_valid(payload)
+        for warning in desk.stays_behind(payload):
+            output.say(f"warning: {warning}")
         question = desk.question(payload)
         if question and not agreed(question, yes=yes):
             output.say("Nothing was asked for.")

@@ -6,8 +6,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from syncline import wiring
+from syncline.catalog.enactment import admits
 from syncline.catalog.events import Decision
 from syncline.catalog.fold import Picture
+from syncline.catalog.lock import policy_text
 from syncline.catalog.rollout_events import Cohort, RolloutAction, RolloutMode, RolloutRequested
 from syncline.catalog.rules import why_void
 from syncline.catalog_client import Author, CatalogClient
@@ -21,7 +23,7 @@ from syncline.inspection.following import ReportFollower
 from syncline.inspection.rollout_preview import Preview, preview
 from syncline.inspection.rollout_progress import Asked
 from syncline.inspection.rollout_wait import Waited, wait_for
-from syncline.inspection.rollouts import require_bundle
+from syncline.inspection.rollouts import require_bundle, served_by
 from syncline.ports.log import Log
 from syncline.rollout.steps import LIVE
 from syncline.settings import ConnectionSettings
@@ -143,6 +145,21 @@ class Desk:
             return ""
         bundle = payload.bundle
         return f"Make {bundle}@{rollout.to_release} final? {bundle}@{rollout.from_release} is let go then"
+
+    def stays_behind(self, payload: RolloutRequested) -> list[str]:
+        """Whom a rollback does not reach, as their policy does not admit the release that it goes back to."""
+        if payload.action is not RolloutAction.ROLLBACK:
+            return []
+        bundle, source, target = payload.bundle, payload.from_release, payload.to_release
+        releases = [recorded.payload for recorded in self.picture.releases[bundle]]
+        return [
+            f"{consumer} keeps {bundle}@{source}: its policy, {policy_text(found)}, "
+            f"does not admit {bundle}@{target}; stop its agents, or declare it anew"
+            for consumer, recorded in sorted(self.picture.subscriptions.items())
+            if (found := recorded.payload).bundle == bundle
+            and served_by(self.picture, consumer) == source
+            and not admits(found, releases, target)
+        ]
 
     def require_valid(self, payload: RolloutRequested) -> None:
         """Make sure that the request would count, before anybody is asked, and before it stands in the catalog.

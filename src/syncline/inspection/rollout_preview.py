@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from syncline.catalog.enactment import Member, admits, in_cohort
-from syncline.catalog.events import PolicyKind, SubscriptionDeclared
+from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog.fold import Picture
+from syncline.catalog.lock import policy_text
 from syncline.catalog.policies import Shift, shifts
 from syncline.catalog.rollout_events import Cohort
 from syncline.catalog.rules import released
@@ -22,7 +23,7 @@ class Effect:
 
     consumer: str
     policy: str
-    """`follow`, `pin 1`, `compatible 1`."""
+    """`follow`, `pin: 1`, `compatible: 1`."""
     serves: int | None
     """The release that its agents serve, once they have enacted all that was decided."""
     switches: bool
@@ -107,12 +108,6 @@ def preview(
 
 def _known(name: str, names: list[str]) -> str:
     return nearest(name, names[-10:])
-
-
-def policy_text(subscription: SubscriptionDeclared) -> str:
-    """`follow`, `pin 1`, `compatible 1`."""
-    kind, number = subscription.policy, subscription.policy_release
-    return str(kind) if kind is PolicyKind.FOLLOW else f"{kind} {number}"
 
 
 def _effect(picture: Picture, subscription: SubscriptionDeclared, release: int, cohort: Cohort) -> Effect:

@@ -16,6 +16,7 @@ from syncline.catalog.events import (
 )
 from syncline.catalog.fold import Picture
 from syncline.catalog.lifecycle_events import SubscriptionWithdrawn, ViewVersionDeprecated, ViewVersionRetired
+from syncline.catalog.lock import policy_text
 from syncline.catalog.rollout_events import (
     AuditRequested,
     Claimed,
@@ -33,7 +34,6 @@ from syncline.catalog.rollout_events import (
     RolloutRequested,
 )
 from syncline.contracts.durations import format_duration
-from syncline.inspection.rollout_preview import policy_text
 
 
 def sentence(payload: Payload, offset: int, picture: Picture) -> str:

@@ -81,6 +81,16 @@ class Alignment:
             cut for cut in self._given_up if cut in pending or cut >= self._known_below
         )
 
+    def pass_head(self) -> None:
+        """The head of the queue is enacted: what comes after it is what `learn` would find."""
+        head, self._queue = self._queue[0], self._queue[1:]
+        if head.cut is not None:
+            for topic, partition, offset in head.floor:
+                kept = tuple(stop for stop in self._stops[topic, partition] if stop != (offset, head.cut))
+                self._stops[topic, partition] = kept
+            self._since_s.pop(head.cut, None)
+            self._given_up -= {head.cut}
+
     def stand_at(self, place: Place, *, offset: int, cut: int, now_s: float) -> Stand | None:
         """Whether the partition stands at this marker; None: it is stepped over. Rule 3."""
         if cut not in self._given_up:

@@ -25,6 +25,7 @@ from syncline.catalog.rollout_events import (
     RolloutOutcome,
     RolloutPaused,
 )
+from syncline.errors import CatalogError
 from syncline.rollout.alignment import Place
 from syncline.rollout.readiness import Readiness, why_not_ready
 
@@ -109,7 +110,10 @@ def next_step(view: View) -> Step:
         reasons += step.reasons
     for audit in standing.audits.values():
         if _is_pending(standing, audit):
-            return _prepare_audit(view, audit)
+            step = _prepare_audit(view, audit)
+            if not isinstance(step, Wait):
+                return step
+            reasons += step.reasons
     return Wait(tuple(reasons))
 
 
@@ -309,11 +313,16 @@ def _failures(standing: Coordination, cuts: Sequence[int], *, since: int) -> int
 
 def _prepare(
     view: View, kind: CutKind, *, bundle: str, source: int, target: int, cohort: Cohort, request: int
-) -> Append:
+) -> Append | Wait:
     standing = view.coordination
     topics: frozenset[str] = frozenset()
     for release in (source, target):
         topics |= view.picture.topics_of(bundle, release) or frozenset()
+    try:
+        partitions = tuple((topic, view.partitions_of(topic)) for topic in sorted(topics))
+    except CatalogError as error:
+        # A contract that this coordinator cannot use is no reason for other bundles to wait.
+        return Wait((f"{bundle}: {error}",))
     return Append(
         CutPrepared(
             after=standing.last,
@@ -323,7 +332,7 @@ def _prepare(
             from_release=source,
             to_release=target,
             cohort=cohort,
-            partitions=tuple((topic, view.partitions_of(topic)) for topic in sorted(topics)),
+            partitions=partitions,
             deadline_us=view.now_us + view.prepare_timeout_us,
             request=request,
         ),
@@ -339,7 +348,7 @@ def _is_pending(standing: Coordination, audit: Audit) -> bool:
     return _failures(standing, audit.cuts, since=audit.id) < ATTEMPTS_MAX
 
 
-def _prepare_audit(view: View, audit: Audit) -> Append:
+def _prepare_audit(view: View, audit: Audit) -> Append | Wait:
     bundle = audit.requested.bundle
     rollout = view.coordination.under_way(bundle)
     stands = view.coordination.standing(bundle)

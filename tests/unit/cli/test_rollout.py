@@ -104,7 +104,7 @@ def test_a_start_shows_what_it_means_to_each_subscription(cli: Cli) -> None:
 
     assert code == 0
     assert "~ model (follow) goes from inputs@1 to inputs@2" in out
-    assert "= strict (pin 1) stays on inputs@1: its policy does not take inputs@2" in out
+    assert "= strict (pin: 1) stays on inputs@1: its policy does not take inputs@2" in out
     assert "no coordinator was heard of lately" in out
     assert "asked for at catalog offset 6" in out
 
@@ -399,6 +399,17 @@ def test_rollback_brings_back_what_was_live(cli: Cli, mode: str) -> None:
     assert request.mode is RolloutMode(mode)
     assert document["answer"] == "rolled back: inputs@1 is live"
     assert ("Immediate" in document["steps"][0]) == (mode == "immediate")
+
+
+def test_a_rollback_names_who_keeps_what_is_rolled_back(cli: Cli) -> None:
+    """A policy that begins with the release that goes back is not reached by the rollback: said before it is asked."""
+    cli.cluster.decide(SubscriptionDeclared("newer", "inputs", PolicyKind.COMPATIBLE, 2))
+    go_live(cli)
+
+    code, _, err = cli("rollout", "rollback", "inputs", *WHY)
+
+    assert code == 0
+    assert "warning: newer keeps inputs@2: its policy, compatible: 2, does not admit inputs@1" in err
 
 
 def test_status_of_what_waits_for_a_rollout(cli: Cli) -> None:

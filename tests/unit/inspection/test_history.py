@@ -63,7 +63,7 @@ SAYS: dict[str, tuple[Payload, str]] = {
         SubscriptionDeclared(
             "model", "inputs", PolicyKind.PIN, 1, (("tier", "gold"),), model_name="m", model_version="3"
         ),
-        "model subscribed to inputs: pin 1, model m@3, tier=gold",
+        "model subscribed to inputs: pin: 1, model m@3, tier=gold",
     ),
     "withdrawn": (SubscriptionWithdrawn("model"), "the subscription of model withdrawn"),
     "skipped": (
