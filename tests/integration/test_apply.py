@@ -120,7 +120,7 @@ def test_a_new_minor_passes_the_real_registry(console, stack, topics, tmp_path):
     picture = picture_of(stack, topics)
     assert [str(version) for version in picture.views["airport_delay"]] == ["1.0", "1.1"]
     assert len(picture.releases["flight_inputs"]) == 2
-    assert "agents go on serving flight_inputs@1" in applied.stderr
+    assert "syncline rollout start flight_inputs@2 --reason" in applied.stderr
 
 
 def test_registry_down_writes_nothing(console, stack, topics, tmp_path):
