@@ -405,7 +405,7 @@ class SimAgent:
             cut = -1 if ruling.introduced_by is None else ruling.introduced_by
             self.serving = replace(self.serving, release=ruling.to_release, epoch=ruling.epoch, cut=cut)
             self.store.commit([], {SERVING: self.serving.pack()})
-            self.alignment.learn(self.picture, self.member, applied=ruling.epoch)
+            self.alignment.pass_head()
             self._open(copies)
 
     def serves(self) -> int | None:

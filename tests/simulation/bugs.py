@@ -132,13 +132,14 @@ def an_immediate_cancels_nothing(stack: ExitStack) -> None:
 
     def everything(picture, member, *, after):
         run = enactment.declarations(picture, member.consumer)
+        if not run:
+            return ()
+        audience = enactment._Audience(picture, run, member)
         return tuple(
             ruling
-            for ruling in picture.coordination.rulings.get(run[0].payload.bundle if run else "", ())
+            for ruling in picture.coordination.rulings.get(run[0].payload.bundle, ())
             if ruling.epoch > after
-            and enactment._is_for(
-                picture, run, member, ruling.cohort, release=ruling.to_release, at=ruling.judged_at
-            )
+            and audience.has(ruling.cohort, release=ruling.to_release, at=ruling.judged_at)
         )
 
     _set(stack, alignment, "rulings_for", everything)

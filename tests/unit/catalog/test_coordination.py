@@ -179,13 +179,13 @@ def test_at_most_one_cut_is_open(book: Book) -> None:
     ("stated", "why"),
     [
         ({"request": 3}, "no rollout of inputs asked for at offset 3"),
-        ({"kind": CutKind.AUDIT, "request": 3}, "no audit was asked for at offset 3"),
-        ({"to_release": 9}, "inputs has no release 9"),
-        ({"from_release": 0}, "inputs has no release 0"),
+        ({"kind": CutKind.AUDIT, "request": 3}, "no audit of inputs was asked for at offset 3"),
+        ({"to_release": 9}, "the rollout goes from 1 to 2"),
+        ({"from_release": 0}, "the rollout goes from 1 to 2"),
         ({"partitions": COUNTS[:1]}, "its topics are"),
         ({"partitions": (*COUNTS, ("elsewhere", 1))}, "its topics are"),
         ({"partitions": (*COUNTS, COUNTS[0])}, "its topics are"),
-        ({"partitions": (COUNTS[0], (TOPICS[1], 0))}, "a topic has no partition"),
+        ({"partitions": (COUNTS[0], (TOPICS[1], 0))}, "a topic has not 1 to"),
     ],
 )
 def test_a_prepare_that_nobody_asked_for_or_that_leaves_something_out_is_void(
