@@ -36,6 +36,20 @@ class Landed:
     """Why it does not count; None where it does."""
 
 
+def require_catalog(log: Log, topic: str, timeout_s: float = 30.0) -> None:
+    """Make sure that there is a catalog, as a person wants to be told where there is none.
+
+    Raises:
+        TopicMissing: nothing has been applied to this cluster yet.
+        LogUnavailable: no broker answered in time.
+    """
+    if log.describe_topic(topic, timeout_s) is None:
+        raise TopicMissing(
+            f"there is no topic {topic}: nothing has been applied to this cluster; run `syncline apply`, or check the "
+            "prefix"
+        )
+
+
 class CatalogClient:
     """Follows one catalog topic from offset 0 and can append to it. Not safe for use by two threads."""
 

@@ -41,6 +41,9 @@ from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
 from syncline.telemetry.violations import AGENT, Reporter
 from syncline.wire.topics import Topics
 
+Kept = dict[int, dict[tuple[str, int], str]]
+"""Release → {(view, MAJOR): topic}."""
+
 RETRY_S = 1.0
 """How long the agent waits before it tries again what a broker refused."""
 ASK_S = 1.0
@@ -228,7 +231,7 @@ class Agent:
             pending=len(enacting.alignment.queue),
             cannot_serve=tuple(sorted((enacting.unopened | enacting.cannot_serve).items())),
             lock=enacting.lock,
-            deprecated=enacting.deprecated,
+            deprecated=serving.deprecated if serving else (),
         )
 
     def close(self) -> None:
@@ -259,7 +262,7 @@ class Agent:
             served = _topics(self._enacting.serving)
             majors = {
                 major: topic
-                for found in self._kept().values()
+                for found in self._present(self._enacting.topics_to_keep()).values()
                 for major, topic in found.items()
                 # One that is only warmed may not be there yet: what is served does not wait for it.
                 if topic in served or not self._is_gone(topic)
@@ -281,9 +284,8 @@ class Agent:
         self._standing.become(AgentState.CATCHING_UP, "")
         self._report_again()
 
-    def _kept(self) -> dict[int, dict[tuple[str, int], str]]:
-        """The releases whose topics are read, but for those that are only passed through and are gone already."""
-        kept = self._enacting.topics_to_keep()
+    def _present(self, kept: Kept) -> Kept:
+        """What is to be kept, but for topics of releases that are only passed through and are gone already."""
         for release, majors in kept.items():
             if self._enacting.is_let_go(release):
                 self._enacting.gone |= {topic for topic in majors.values() if self._is_gone(topic)}
@@ -296,13 +298,18 @@ class Agent:
         return topic not in self._partitions.topics and self._ports.log.describe_topic(topic, ASK_S) is None
 
     def _open_topics(self) -> bool:
-        """Open what is to be read and is not open yet, and drop what was let go; whether that changed anything."""
+        """Open what is to be read and is not open yet, and drop what was let go; whether that changed anything.
+
+        What it does not come to, as a broker is away, is due at the next turn.
+        """
         enacting, before = self._enacting, self._partitions.topics
         serving = enacting.serving
         if serving is None:
             return False
+        self._topics_due = True
         enacting.unopened = {}
-        for release, majors in self._kept().items():
+        kept = enacting.topics_to_keep()
+        for release, majors in self._present(kept).items():
             try:
                 self._partitions.open(majors, ASK_S)
             except (TopicMismatch, TopicMissing, LogUnavailable) as error:
@@ -311,20 +318,22 @@ class Agent:
                 # It is warmed for later, and what is served now does not depend on it.
                 enacting.unopened[release] = str(error)
         self._partitions.drop(enacting.topics_let_go())
-        kept = {topic for majors in enacting.topics_to_keep().values() for topic in majors.values()}
-        self._partitions.leave(self._partitions.topics - kept)
-        self._note_trimmed()
+        self._partitions.leave(
+            self._partitions.topics - {topic for majors in kept.values() for topic in majors.values()}
+        )
+        self._note_trimmed(kept)
+        self._topics_due = False
         self._warm_due_s = self._ports.clock.monotonic_s() + WARM_AGAIN_S
         return self._partitions.topics != before
 
-    def _note_trimmed(self) -> None:
+    def _note_trimmed(self, kept: Kept) -> None:
         """A state whose head was trimmed away is wrong: it is never served, nor switched to."""
         enacting = self._enacting
         trimmed = {
             cursor.major.topic for cursor in self._partitions.cursors.values() if cursor.state.head_trimmed
         }
         self._standing.trimmed = bool(enacting.serving and trimmed & _topics(enacting.serving))
-        for release, majors in self._enacting.topics_to_keep().items():
+        for release, majors in kept.items():
             gone = sorted(trimmed & set(majors.values()))
             if gone and enacting.serving is not None and release != enacting.serving.release:
                 enacting.unopened.setdefault(
@@ -364,7 +373,6 @@ class Agent:
             return
         # Nothing is enacted before what it needs is open, however long a broker is away.
         changed = self._open_topics()
-        self._topics_due = False
         for cursor in self._partitions.cursors.values():
             if cursor.held:
                 cursor.held, changed = "", True
@@ -396,9 +404,7 @@ class Agent:
             self._tell(reached)
         changed = self._enacting.serving is not None and self._enacting.serving.epoch != epoch
         if changed:
-            self._topics_due = True
             self._open_topics()
-            self._topics_due = False
         for cursor in self._partitions.cursors.values():
             if cursor.stand is not None:
                 cursor.stand = self._markers.stand_at(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from syncline.catalog.enactment import admits, base_release, declarations, releases_to_warm
-from syncline.catalog.lifecycle import deprecations_of
 from syncline.catalog.lock import META_LOCK, lock_of
 from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
 from syncline.errors import CatalogError, CatalogLost, StoreFull
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
     from syncline.agent.standing import Standing
     from syncline.catalog.coordination import Ruling
     from syncline.catalog.enactment import Member
-    from syncline.catalog.fold import Picture
+    from syncline.catalog.events import BundleReleased
+    from syncline.catalog.fold import Picture, Recorded
     from syncline.clock import Clock
     from syncline.ports.store import Store
     from syncline.schema_book import SchemaBook
@@ -61,7 +61,6 @@ class Enacting:
         """What is served; None before the catalog says what."""
         self.lock = ""
         """The hash of the lock that is served."""
-        self.deprecated: tuple[tuple[str, str], ...] = ()
         self.cannot_serve: dict[int, str] = {}
         """Release → why this agent could not serve it."""
         self.releases_known = 0
@@ -94,9 +93,7 @@ class Enacting:
             )
             self.alignment.learn(picture, self._member, applied=self.serving.epoch if self.serving else -1)
             return
-        before, base = self.serving or self._stored, base_release(picture, self._member.consumer)
-        if base is None:
-            raise AssertionError("a declared consumer has a release to begin with")
+        before, base = self.serving or self._stored, self._base(picture)
         release, epoch, cut = base.payload.release, base.offset, None
         since = declarations(picture, self._member.consumer)[0].offset
         if before is not None and (before.consumer, before.declared_at) == (self._member.consumer, since):
@@ -131,9 +128,6 @@ class Enacting:
             },
         )
         self.serving, self.lock = serving, lock.hash
-        self.deprecated = deprecations_of(
-            picture, picture.releases[serving.bundle][serving.release - 1].payload
-        )
         self._deprecated_use.only(serving.deprecated)
         if is_new:
             self._events.release_active(serving.bundle, serving.release, serving.epoch)
@@ -147,11 +141,15 @@ class Enacting:
         picture, self.serving, self._stored = self._picture, None, None
         if picture is None:
             raise AssertionError("the catalog is folded before a state is thrown away")
+        self._standing.must_catch_up()
+        subscription = picture.subscriptions[self._member.consumer].payload
+        return serve(picture, subscription, self._base(picture)).pack()
+
+    def _base(self, picture: Picture) -> Recorded[BundleReleased]:
         base = base_release(picture, self._member.consumer)
         if base is None:
             raise AssertionError("a declared consumer has a release to begin with")
-        self._standing.must_catch_up()
-        return serve(picture, picture.subscriptions[self._member.consumer].payload, base).pack()
+        return base
 
     def topics_to_keep(self) -> dict[int, dict[tuple[str, int], str]]:
         """Release → {(view, MAJOR): topic} of all releases whose cells are to be kept current, ascending."""
@@ -250,12 +248,11 @@ class Enacting:
         return reports
 
     def _positions(self, cursors: Mapping[Place, Cursor]) -> dict[Place, int]:
-        """Where every partition stands; one that is to be read and is not open yet stands nowhere."""
+        """Where every partition stands, for the head of the queue; one that is not open yet stands nowhere."""
         wanted = {topic for majors in self.topics_to_keep().values() for topic in majors.values()}
-        floor = self.alignment.queue[0].floor if self.alignment.queue else ()
         found = {
             (topic, partition): -1
-            for topic, partition, _ in floor
+            for topic, partition, _ in self.alignment.queue[0].floor
             if topic in wanted and topic not in self.gone
         }
         return found | {place: cursor.state.next_offset for place, cursor in cursors.items()}

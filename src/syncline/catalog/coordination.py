@@ -186,6 +186,18 @@ class Coordination:
             }
         )
 
+    def rulings_of(self, rollout: Rollout) -> tuple[Ruling, ...]:
+        """What the rollout had enacted, in order."""
+        rulings = self.rulings.get(rollout.bundle, ())
+        return tuple(ruling for ruling in rulings if ruling.epoch in rollout.rulings)
+
+    def last_ruling(self, rollout: Rollout) -> Ruling | None:
+        """What the rollout had enacted last; None where it sent nobody anywhere yet."""
+        if not rollout.rulings:
+            return None
+        rulings = self.rulings[rollout.bundle]
+        return next(ruling for ruling in reversed(rulings) if ruling.epoch == rollout.rulings[-1])
+
     def introduction(self, bundle: str, release: int) -> Ruling | None:
         """The last committed cut to the release; None where there was none."""
         rulings = self.rulings.get(bundle, ())

@@ -200,27 +200,14 @@ def _why_void_step(
 def _why_not_over(
     standing: Coordination, payload: RolloutFinished, rollout: Rollout, topics: Topics
 ) -> str | None:
-    stands = _enacted_last(standing, rollout)
+    last = standing.last_ruling(rollout)
+    stands = rollout.from_release if last is None else last.to_release
     if payload.release != stands:
         return f"{payload.bundle}@{stands} is what the rollout has come to, not {payload.release}"
-    if payload.outcome is RolloutOutcome.FINAL and not _is_everywhere(standing, rollout):
+    if payload.outcome is RolloutOutcome.FINAL and (last is None or last.cohort != Cohort()):
         return f"only a part of the agents serve {payload.bundle}@{stands}"
     if standing.open_cut is not None and standing.open_cut in rollout.cuts:
         return f"its cut {standing.open_cut} is open"
     if topics(payload.bundle, payload.release) is None:
         return f"{payload.bundle} has no release {payload.release}"
     return None
-
-
-def _is_everywhere(standing: Coordination, rollout: Rollout) -> bool:
-    """Whether what the rollout did last was for everyone."""
-    rulings = standing.rulings.get(rollout.bundle, ())
-    return bool(rollout.rulings and rulings and rulings[-1].cohort == Cohort())
-
-
-def _enacted_last(standing: Coordination, rollout: Rollout) -> int:
-    """What agents were last sent to by the rollout; where it began, if they were sent nowhere."""
-    for ruling in reversed(standing.rulings.get(rollout.bundle, ()) if rollout.rulings else ()):
-        if ruling.epoch == rollout.rulings[-1]:
-            return ruling.to_release
-    return rollout.from_release

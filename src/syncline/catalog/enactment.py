@@ -15,12 +15,10 @@ from xxhash import xxh3_64_intdigest
 from syncline.catalog.coordination import CutState, Ruling
 from syncline.catalog.events import BundleReleased, PolicyKind, SubscriptionDeclared
 from syncline.catalog.policies import fits
-from syncline.catalog.rollout_events import Cohort, CutKind, CutPrepared
+from syncline.catalog.rollout_events import ALL_AGENTS, Cohort, CutKind, CutPrepared
 
 if TYPE_CHECKING:
     from syncline.catalog.fold import Picture, Recorded
-
-_WHOLE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +31,14 @@ class Member:
     @property
     def share(self) -> int:
         """Its place among 10,000: below a cohort's share, it is one of them."""
-        return xxh3_64_intdigest(f"{self.consumer}/{self.instance}".encode()) % _WHOLE
+        return xxh3_64_intdigest(f"{self.consumer}/{self.instance}".encode()) % ALL_AGENTS
 
 
 def in_cohort(cohort: Cohort, member: Member, labels: Sequence[tuple[str, str]]) -> bool:
     """Whether the cohort has this agent, whose subscription has these labels."""
     if cohort.consumers and member.consumer not in cohort.consumers:
         return False
-    return set(cohort.labels) <= set(labels) and (cohort.share >= _WHOLE or member.share < cohort.share)
+    return set(cohort.labels) <= set(labels) and (cohort.share >= ALL_AGENTS or member.share < cohort.share)
 
 
 def admits(subscription: SubscriptionDeclared, releases: Sequence[BundleReleased], number: int) -> bool:

@@ -23,7 +23,7 @@ from syncline.catalog.events import (
     decode_decision,
 )
 from syncline.catalog.lifecycle_events import SubscriptionWithdrawn, ViewVersionDeprecated, ViewVersionRetired
-from syncline.catalog.rules import order, released, why_void
+from syncline.catalog.rules import order, why_void
 from syncline.contracts.model import Version
 from syncline.errors import WireError
 
@@ -83,7 +83,7 @@ class Picture:
 
     def version(self, view: str, version: Version) -> ViewVersionRegistered | None:
         """That version's registration, or None."""
-        recorded = self.views.get(view, {}).get(Version(version.major, version.minor))
+        recorded = self.views.get(view, {}).get(version.without_patch)
         return recorded.payload if recorded else None
 
     def registrations(self) -> Iterator[ViewVersionRegistered]:
@@ -199,7 +199,7 @@ class _Draft:
         self.changed_at[decision.payload.subject] = offset
         match decision.payload:
             case ViewVersionRegistered() as payload:
-                key = Version(payload.version.major, payload.version.minor)
+                key = payload.version.without_patch
                 versions = {**self.views.get(payload.view, {}), key: Recorded(offset, decision, payload)}
                 ordered = dict(sorted(versions.items(), key=lambda item: order(item[0])))
                 self.views[payload.view] = MappingProxyType(ordered)
@@ -216,9 +216,13 @@ class _Draft:
                 # Declared anew, it begins anew.
                 del self.declared[payload.consumer]
             case ViewVersionDeprecated() as payload:
-                self.deprecated[payload.view, released(payload.version)] = Recorded(offset, decision, payload)
+                self.deprecated[payload.view, payload.version.without_patch] = Recorded(
+                    offset, decision, payload
+                )
             case ViewVersionRetired() as payload:
-                self.retired[payload.view, released(payload.version)] = Recorded(offset, decision, payload)
+                self.retired[payload.view, payload.version.without_patch] = Recorded(
+                    offset, decision, payload
+                )
             case RecordSkipped() as payload:
                 place = (payload.topic, payload.partition, payload.offset)
                 self.skipped[place] = Recorded(offset, decision, payload)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from syncline.catalog.enactment import Member, admits, base_release, in_cohort, rulings_for
 from syncline.catalog.policies import resolve
+from syncline.catalog.rollout_events import ALL_AGENTS
 from syncline.contracts.model import Version
 
 if TYPE_CHECKING:
@@ -63,18 +64,28 @@ def releases_in_use(picture: Picture, subscription: SubscriptionDeclared) -> dic
     return found
 
 
+def served_by(picture: Picture, consumer: str) -> int | None:
+    """The release that the consumer's agents serve once they have enacted all that is for them.
+
+    None where it is not declared. A cohort of a share of the agents is judged for a nameless one.
+    """
+    queue = rulings_for(picture, Member(consumer, ""), after=-1)
+    if queue:
+        return queue[-1].to_release
+    first = base_release(picture, consumer)
+    return None if first is None else first.payload.release
+
+
 def _served(picture: Picture, subscription: SubscriptionDeclared, releases: Sequence[BundleReleased]) -> int:
-    """The release that agents of the subscription serve, once they have enacted all that is for them."""
+    """The release that agents of the subscription serve, or would serve if it were declared as it stands here."""
     consumer, bundle = subscription.consumer, subscription.bundle
     declared = picture.subscriptions.get(consumer)
     if declared is not None and declared.payload.bundle == bundle:
-        first = base_release(picture, consumer)
-        queue = rulings_for(picture, Member(consumer, ""), after=-1)
-        return queue[-1].to_release if queue else first.payload.release if first else 1
+        return served_by(picture, consumer) or 1
     named = subscription.policy_release
     served = named if named is not None and 1 <= named <= len(releases) else 1
     for ruling in picture.coordination.rulings.get(bundle, ()):
-        cohort = replace(ruling.cohort, share=_WHOLE)
+        cohort = replace(ruling.cohort, share=ALL_AGENTS)
         if in_cohort(cohort, Member(consumer, ""), subscription.labels) and admits(
             subscription, releases, ruling.to_release
         ):
@@ -97,7 +108,7 @@ def needed_by(picture: Picture, view: str, version: Version) -> tuple[Need, ...]
 
 def stage_of(picture: Picture, view: str, version: Version) -> Stage:
     """Where a registered view version is in its life. What is deprecated may be served all the same."""
-    key = (view, Version(version.major, version.minor))
+    key = (view, version.without_patch)
     if key in picture.retired:
         return Stage.RETIRED
     if key in picture.deprecated:
@@ -114,7 +125,7 @@ def on_its_way_out(picture: Picture, view: str, version: Version) -> str:
 
     It names dates of the catalog only: the same catalog gives the same text at any time.
     """
-    key = (view, Version(version.major, version.minor))
+    key = (view, version.without_patch)
     retired, deprecated = picture.retired.get(key), picture.deprecated.get(key)
     if retired is not None:
         return _retired_text(retired, deprecated)
@@ -123,7 +134,7 @@ def on_its_way_out(picture: Picture, view: str, version: Version) -> str:
 
 def alternative_to(picture: Picture, view: str, version: Version) -> str:
     """What to use instead of a view version, as its deprecation says; empty where nobody said so."""
-    deprecated = picture.deprecated.get((view, Version(version.major, version.minor)))
+    deprecated = picture.deprecated.get((view, version.without_patch))
     return "" if deprecated is None else deprecated.payload.alternative
 
 
@@ -133,13 +144,13 @@ def deprecations_of(picture: Picture, release: BundleReleased) -> tuple[tuple[st
     for view in release.views:
         text = on_its_way_out(picture, view.view, view.version)
         if text:
-            found[f"{view.view}@{view.version.major}.{view.version.minor}"] = text
+            found[f"{view.view}@{view.version}"] = text
     return tuple(sorted(found.items()))
 
 
 def retired_in(picture: Picture, release: BundleReleased) -> tuple[Recorded[ViewVersionRetired], ...]:
     """The retirements of the versions that a release names."""
-    keys = [(view.view, Version(view.version.major, view.version.minor)) for view in release.views]
+    keys = [(view.view, view.version.without_patch) for view in release.views]
     return tuple(picture.retired[key] for key in dict.fromkeys(keys) if key in picture.retired)
 
 
@@ -158,10 +169,5 @@ def _retired_text(
 
 def _names(release: BundleReleased, view: str, version: Version) -> bool:
     return any(
-        (each.view, each.version.major, each.version.minor) == (view, version.major, version.minor)
-        for each in release.views
+        (each.view, each.version.without_patch) == (view, version.without_patch) for each in release.views
     )
-
-
-_WHOLE = 10_000
-"""The share of a cohort that is all of its agents."""

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from syncline.catalog.lifecycle import releases_in_use
-from syncline.catalog.rules import released
 
 if TYPE_CHECKING:
     from syncline.catalog.events import SubscriptionDeclared, ViewVersionRegistered
@@ -132,7 +131,7 @@ def lineage(picture: Picture, publishers: Mapping[str, Iterable[str]] | None = N
             node = Node(NodeKind.RELEASE, f"{bundle}@{release.release}")
             facts[node] = {"owner": release.owner} | ({"stands": "yes"} if release.release == live else {})
             for view in release.views:
-                edges.add(Edge(Node(NodeKind.VIEW, f"{view.view}@{released(view.version)}"), node))
+                edges.add(Edge(Node(NodeKind.VIEW, f"{view.view}@{view.version.without_patch}"), node))
     for recorded_subscription in picture.subscriptions.values():
         _add_consumer(picture, recorded_subscription.payload, edges, facts)
     return Lineage(frozenset(edges), facts)
@@ -145,7 +144,7 @@ def _add_view(
     edges: set[Edge],
     facts: dict[Node, Mapping[str, str]],
 ) -> None:
-    version = released(registered.version)
+    version = registered.version.without_patch
     node = Node(NodeKind.VIEW, f"{registered.view}@{version}")
     known = {"topic": registered.topic, "owner": registered.owner, "schema_id": str(registered.schema_id)}
     contract = _document(registered.contract)

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 Positions = tuple[tuple[str, int, int], ...]
 """(topic, partition, offset), sorted: the prefix of the log below these offsets."""
+ALL_AGENTS = 10_000
+"""A cohort's share that is all of the agents; their places are counted from 0 up to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +18,14 @@ class Cohort:
     consumers: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     """Subscriptions with all of these labels, sorted by name."""
-    share: int = 10_000
+    share: int = ALL_AGENTS
     """Of the agents that are left, so many of 10,000 by the hash of their name."""
 
     def __str__(self) -> str:
         """`everyone`, or what it is limited to."""
         said = [f"consumer {', '.join(self.consumers)}"] if self.consumers else []
         said += [f"{name}={value}" for name, value in self.labels]
-        if self.share < _WHOLE:
+        if self.share < ALL_AGENTS:
             said.append(f"{self.share / 100:g} % of the agents")
         return "; ".join(said) or "everyone"
 
@@ -254,5 +256,3 @@ Coordinated = (
     | RolloutFinished
 )
 """What only a coordinator writes: counted by `after` and `claim`."""
-
-_WHOLE = 10_000

@@ -83,7 +83,7 @@ def _why_void_target(picture: Picture, payload: RolloutRequested) -> str | None:
     if payload.action is not RolloutAction.START:
         return None
     for view in picture.releases[payload.bundle][payload.to_release - 1].payload.views:
-        retired = picture.retired.get((view.view, released(view.version)))
+        retired = picture.retired.get((view.view, view.version.without_patch))
         if retired is not None:
             return (
                 f"{payload.bundle}@{payload.to_release} names {view.view}@{view.version}, which was retired at "
@@ -92,12 +92,20 @@ def _why_void_target(picture: Picture, payload: RolloutRequested) -> str | None:
     return None
 
 
+def _why_gone(picture: Picture, view: str, version: Version) -> str | None:
+    """Why there is nothing to deprecate or to retire; None where there is."""
+    if picture.version(view, version) is None:
+        return f"{view}@{version} is not registered"
+    if (view, version.without_patch) in picture.retired:
+        return f"{view}@{version} is retired already"
+    return None
+
+
 def _why_void_deprecation(picture: Picture, payload: ViewVersionDeprecated) -> str | None:
     reference = f"{payload.view}@{payload.version}"
-    if picture.version(payload.view, payload.version) is None:
-        return f"{reference} is not registered"
-    if (payload.view, released(payload.version)) in picture.retired:
-        return f"{reference} is retired already"
+    gone = _why_gone(picture, payload.view, payload.version)
+    if gone is not None:
+        return gone
     if payload.until < payload.since:
         return f"{reference} would be supported until {payload.until}, which is before {payload.since}"
     return None
@@ -105,10 +113,9 @@ def _why_void_deprecation(picture: Picture, payload: ViewVersionDeprecated) -> s
 
 def _why_void_retirement(picture: Picture, payload: ViewVersionRetired) -> str | None:
     reference = f"{payload.view}@{payload.version}"
-    if picture.version(payload.view, payload.version) is None:
-        return f"{reference} is not registered"
-    if (payload.view, released(payload.version)) in picture.retired:
-        return f"{reference} is retired already"
+    gone = _why_gone(picture, payload.view, payload.version)
+    if gone is not None:
+        return gone
     needs = needed_by(picture, payload.view, payload.version)
     if needs:
         return f"{reference} is still needed by {', '.join(map(str, needs))}"
@@ -122,7 +129,7 @@ def _why_void_release(picture: Picture, payload: BundleReleased) -> str | None:
     for view in payload.views:
         if picture.version(view.view, view.version) is None:
             return f"{view.view}@{view.version} is not registered"
-        retired = picture.retired.get((view.view, released(view.version)))
+        retired = picture.retired.get((view.view, view.version.without_patch))
         if retired is not None:
             return f"{view.view}@{view.version} was retired at catalog offset {retired.offset}"
     return None
@@ -207,11 +214,6 @@ def _is_json_object(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def released(version: Version) -> Version:
-    """The version as releases and the wire name it: without its third number."""
-    return Version(version.major, version.minor)
 
 
 def order(version: Version) -> tuple[int, int]:

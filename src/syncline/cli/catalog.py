@@ -136,16 +136,12 @@ def log(
 
 def _open(settings: ConnectionSettings) -> tuple[Log, str]:
     from syncline import wiring
-    from syncline.errors import TopicMissing
+    from syncline.catalog_client import require_catalog
     from syncline.wire.topics import Topics
 
     cluster, topic = wiring.open_log(settings), Topics(settings.prefix).catalog
     cluster.cluster_id()  # asks for less long: whoever looks here while no broker answers is told soon
-    if cluster.describe_topic(topic) is None:
-        raise TopicMissing(
-            f"there is no topic {topic}: nothing has been applied to this cluster; "
-            "run `syncline apply`, or check the prefix"
-        )
+    require_catalog(cluster, topic, 5.0)
     return cluster, topic
 
 

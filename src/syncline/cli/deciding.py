@@ -8,12 +8,12 @@ from typing import Any
 
 from syncline import wiring
 from syncline.catalog.fold import Picture
-from syncline.catalog_client import Author, CatalogClient
+from syncline.catalog_client import Author, CatalogClient, require_catalog
 from syncline.cli.authorship import default_actor
 from syncline.cli.options import agreed
 from syncline.cli.output import Output, counted
 from syncline.clock import SystemClock
-from syncline.errors import DecisionVoid, TopicMissing
+from syncline.errors import DecisionVoid
 from syncline.inspection.endings import Ending
 from syncline.inspection.fleet import Reports, read_reports
 from syncline.settings import ConnectionSettings
@@ -46,11 +46,7 @@ def decide(
     topics, clock = Topics(settings.prefix), SystemClock()
     log = wiring.open_log(settings)
     log.cluster_id()  # asks for less long: whoever decides while no broker answers is told soon
-    if log.describe_topic(topics.catalog, _TIMEOUT_S) is None:
-        raise TopicMissing(
-            f"there is no topic {topics.catalog}: nothing has been applied to this cluster; run `syncline apply`, or "
-            "check the prefix"
-        )
+    require_catalog(log, topics.catalog)
     catalog = CatalogClient(log, topics.catalog, clock=clock, client_id="syncline-lifecycle")
     offsets: list[int] = []
     try:

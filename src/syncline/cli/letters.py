@@ -7,9 +7,8 @@ from typing import Any
 
 from syncline import wiring
 from syncline.catalog.fold import Picture
-from syncline.catalog_client import CatalogClient
+from syncline.catalog_client import CatalogClient, require_catalog
 from syncline.clock import SystemClock
-from syncline.errors import TopicMissing
 from syncline.inspection.dead_letters import FoundLetter
 from syncline.ports.log import Log
 from syncline.settings import ConnectionSettings
@@ -27,11 +26,7 @@ def open_catalog(settings: ConnectionSettings) -> tuple[Log, Picture]:
     log = wiring.open_log(settings)
     log.cluster_id()  # asks for less long: whoever looks here while no broker answers is told soon
     topic = Topics(settings.prefix).catalog
-    if log.describe_topic(topic, _TIMEOUT_S) is None:
-        raise TopicMissing(
-            f"there is no topic {topic}: nothing has been applied to this cluster; "
-            "run `syncline apply`, or check the prefix"
-        )
+    require_catalog(log, topic)
     catalog = CatalogClient(log, topic, clock=SystemClock(), client_id="syncline-dlq")
     try:
         return log, catalog.catch_up(_TIMEOUT_S)

@@ -9,21 +9,22 @@ from syncline import wiring
 from syncline.catalog.enactment import admits
 from syncline.catalog.events import Decision
 from syncline.catalog.fold import Picture
+from syncline.catalog.lifecycle import served_by
 from syncline.catalog.lock import policy_text
 from syncline.catalog.rollout_events import Cohort, RolloutAction, RolloutMode, RolloutRequested
 from syncline.catalog.rules import why_void
-from syncline.catalog_client import Author, CatalogClient
+from syncline.catalog_client import Author, CatalogClient, require_catalog
 from syncline.cli.authorship import default_actor
 from syncline.cli.output import Output
 from syncline.cli.rollout_status import crossing_document
 from syncline.clock import SystemClock
-from syncline.errors import DecisionVoid, TopicMissing
+from syncline.errors import DecisionVoid
 from syncline.inspection.fleet import Reports
 from syncline.inspection.following import ReportFollower
 from syncline.inspection.rollout_preview import Preview, preview
 from syncline.inspection.rollout_progress import Asked
 from syncline.inspection.rollout_wait import Waited, wait_for
-from syncline.inspection.rollouts import require_bundle, served_by
+from syncline.inspection.rollouts import require_bundle
 from syncline.ports.log import Log
 from syncline.rollout.steps import LIVE
 from syncline.settings import ConnectionSettings
@@ -53,11 +54,7 @@ class Desk:
         log = wiring.open_log(settings)
         log.cluster_id()  # asks for less long: whoever asks while no broker answers is told soon
         topics = Topics(settings.prefix)
-        if log.describe_topic(topics.catalog, _TIMEOUT_S) is None:
-            raise TopicMissing(
-                f"there is no topic {topics.catalog}: nothing has been applied to this cluster; "
-                "run `syncline apply`, or check the prefix"
-            )
+        require_catalog(log, topics.catalog)
         desk = cls(log, topics, output)
         # A rollback is waited for by somebody whose model is wrong.
         desk._catalog.prepare_to_write()

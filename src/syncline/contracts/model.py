@@ -175,6 +175,11 @@ class Version:
         """As references write it: `1.3`."""
         return f"{self.major}.{self.minor}"
 
+    @property
+    def without_patch(self) -> Version:
+        """As releases, the wire and every mapping of versions name it."""
+        return Version(self.major, self.minor)
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:

@@ -199,10 +199,7 @@ class Coordinator:
 
     def _decide(self) -> None:
         picture = self._catalog.picture
-        try:
-            step = next_step(self._view(picture))
-        except CatalogError as error:
-            step = Wait((str(error),))
+        step = next_step(self._view(picture))
         match step:
             case Lost():
                 self._lose(step.holder)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from syncline.catalog.events import BundleReleased, Decision, SubscriptionDeclared
 from syncline.catalog.fold import Picture, Recorded
 from syncline.catalog.lifecycle import alternative_to, on_its_way_out, releases_in_use, retired_in
-from syncline.catalog.rules import released
 from syncline.contracts.model import Contract
 from syncline.definitions.check import ResolvedBundle
 from syncline.definitions.model import Bundle, ContractFile, Definitions
@@ -66,7 +65,7 @@ def _of_contract(file: ContractFile, picture: Picture) -> Iterator[Problem]:
     versions = [
         version for version in picture.views.get(contract.view, {}) if version.major == contract.version.major
     ]
-    is_new = released(contract.version) not in versions
+    is_new = contract.version.without_patch not in versions
     if is_new and is_over(picture, contract):
         stands = picture.retired[contract.view, versions[-1]]
         newest = picture.newest(contract.view)
@@ -129,7 +128,7 @@ def _with(picture: Picture, planned: Sequence[BundleReleased]) -> Picture:
 
 def _notes_of(contract: Contract, picture: Picture) -> Iterator[str]:
     reference = contract.reference
-    key = (contract.view, released(contract.version))
+    key = (contract.view, contract.version.without_patch)
     if key in picture.retired:
         yield f"{reference} is {on_its_way_out(picture, *key)}; its file may be removed"
         return

@@ -22,7 +22,7 @@ class Views:
         self._picture = picture
         self._prefix = prefix
         self._folder = {
-            (file.contract.view, _short(file.contract.version)): file.contract
+            (file.contract.view, file.contract.version.without_patch): file.contract
             for file in definitions.contracts
         }
         self._registered: dict[tuple[str, Version], Contract] = {}
@@ -43,7 +43,7 @@ class Views:
 
     def contract(self, view: str, version: Version) -> Contract:
         """The contract of a version that is known."""
-        key = (view, _short(version))
+        key = (view, version.without_patch)
         return self._folder.get(key) or self._from_catalog(*key)
 
     def versions(self, view: str) -> Sequence[Version]:
@@ -61,7 +61,7 @@ class Views:
         """The contract of that version as the catalog has it, or None."""
         if self._picture is None or self._picture.version(view, version) is None:
             return None
-        return self._from_catalog(view, _short(version))
+        return self._from_catalog(view, version.without_patch)
 
     def following(self, contract: Contract) -> Contract:
         """The contract with the Avro unions that stay, as the newest registered version of its MAJOR has them."""
@@ -79,7 +79,3 @@ class Views:
                 json.loads(found.contract), file=f"catalog: {view}@{version}", prefix=self._prefix
             )
         return self._registered[view, version]
-
-
-def _short(version: Version) -> Version:
-    return Version(version.major, version.minor)

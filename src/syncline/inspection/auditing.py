@@ -10,9 +10,9 @@ from typing import Self
 from syncline.catalog.coordination import Cut, CutState
 from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import AuditRequested, CutKind
-from syncline.catalog_client import Author, CatalogClient
+from syncline.catalog_client import Author, CatalogClient, require_catalog
 from syncline.clock import Clock
-from syncline.errors import AuditFailed, CatalogError, TopicMissing
+from syncline.errors import AuditFailed, CatalogError
 from syncline.inspection.entities import Bucket, Explanation, buckets_to_list, explain
 from syncline.inspection.fleet import Reports
 from syncline.inspection.following import ReportFollower
@@ -53,11 +53,7 @@ class Auditor:
         Raises:
             TopicMissing: nothing has been applied to this cluster yet.
         """
-        if log.describe_topic(topics.catalog, _TIMEOUT_S) is None:
-            raise TopicMissing(
-                f"there is no topic {topics.catalog}: nothing has been applied to this cluster; "
-                "run `syncline apply`, or check the prefix"
-            )
+        require_catalog(log, topics.catalog)
         self._log = log
         self._topics = topics
         self._clock = clock

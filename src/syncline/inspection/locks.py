@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog.fold import Picture
-from syncline.catalog.lifecycle import deprecations_of
+from syncline.catalog.lifecycle import deprecations_of, served_by
 from syncline.catalog.lock import Lock, lock_of, policy_text
 from syncline.catalog.policies import resolve
 from syncline.contracts.nearest import nearest
 from syncline.errors import CatalogError, UnknownBundle
-from syncline.inspection.rollouts import served_by
 
 
 @dataclass(frozen=True, slots=True)

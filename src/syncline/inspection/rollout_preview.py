@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from syncline.catalog.enactment import Member, admits, in_cohort
 from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog.fold import Picture
+from syncline.catalog.lifecycle import served_by
 from syncline.catalog.lock import policy_text
 from syncline.catalog.policies import Shift, shifts
 from syncline.catalog.rollout_events import Cohort
-from syncline.catalog.rules import released
 from syncline.contracts.nearest import nearest
 from syncline.errors import UnknownBundle
 from syncline.inspection.fleet import Reports
-from syncline.inspection.rollouts import is_absent, live_coordinator, require_bundle, served_by
+from syncline.inspection.rollouts import is_absent, live_coordinator, require_bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _effect(picture: Picture, subscription: SubscriptionDeclared, release: int, 
 def _about_the_release(picture: Picture, bundle: str, release: int) -> list[str]:
     found = []
     for view in picture.releases[bundle][release - 1].payload.views:
-        key, reference = (view.view, released(view.version)), f"{view.view}@{view.version}"
+        key, reference = (view.view, view.version.without_patch), f"{view.view}@{view.version}"
         retired, deprecated = picture.retired.get(key), picture.deprecated.get(key)
         if retired is not None:
             found.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncline.catalog.coordination import Cut, CutState, Rollout, Ruling
+from syncline.catalog.coordination import Cut, CutState, Rollout
 from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import Cohort, Positions, RolloutAction, RolloutOutcome
 from syncline.contracts.durations import format_duration
@@ -88,21 +88,12 @@ def steps(picture: Picture, asked: Asked, crossed: Sequence[Crossing]) -> tuple[
         found += [
             (offset, text) for offset, text in _of_cut(picture.coordination.cuts[cut_id]) if offset > since
         ]
-    for ruling in rulings_of(picture, rollout):
+    for ruling in picture.coordination.rulings_of(rollout):
         if ruling.cut is None and ruling.epoch > since:
             text = f"Immediate at offset {ruling.epoch}: back to {ruling.bundle}@{ruling.to_release}"
             found.append((ruling.epoch, text))
     said = [text for _, text in sorted(found)]
     return (*said, *(_crossed(crossing) for crossing in crossed if crossing.crossed))
-
-
-def rulings_of(picture: Picture, rollout: Rollout) -> tuple[Ruling, ...]:
-    """What the rollout had enacted, in order."""
-    return tuple(
-        ruling
-        for ruling in picture.coordination.rulings.get(rollout.bundle, ())
-        if ruling.epoch in rollout.rulings
-    )
 
 
 def places_text(vector: Positions) -> str:

@@ -12,7 +12,7 @@ from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.inspection.fleet import Reports
 from syncline.inspection.following import ReportFollower
-from syncline.inspection.rollout_progress import Answer, Asked, answer, find, rulings_of, steps
+from syncline.inspection.rollout_progress import Answer, Asked, answer, find, steps
 from syncline.inspection.rollouts import Crossing, bundle_states, crossings, live_coordinator
 
 _POLL_S = 0.2
@@ -87,5 +87,6 @@ def _decided(asked: Asked, picture: Picture) -> Ruling | None:
     """The decision that the request led to, which agents then enact; None where none came of it."""
     if asked.action is RolloutAction.PAUSE or asked.makes_final:
         return None
-    rulings = [ruling for ruling in rulings_of(picture, find(picture, asked)) if ruling.epoch > asked.offset]
+    found = picture.coordination.rulings_of(find(picture, asked))
+    rulings = [ruling for ruling in found if ruling.epoch > asked.offset]
     return rulings[-1] if rulings else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from syncline.catalog.coordination import Cut, Rollout, Ruling
-from syncline.catalog.enactment import Member, admits, base_release, rulings_for
+from syncline.catalog.enactment import Member, admits, rulings_for
 from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import RolloutOutcome
 from syncline.contracts.nearest import nearest
@@ -135,18 +135,6 @@ def live_release(picture: Picture, bundle: str) -> int:
     if rulings and (not finishes or rulings[-1].epoch > finishes[-1].offset):
         return rulings[-1].to_release
     return picture.coordination.standing(bundle)
-
-
-def served_by(picture: Picture, consumer: str) -> int | None:
-    """The release that the consumer's agents serve once they have enacted all that is for them.
-
-    None where it is not declared. A cohort of a share of the agents is judged for a nameless one.
-    """
-    queue = rulings_for(picture, Member(consumer, ""), after=-1)
-    if queue:
-        return queue[-1].to_release
-    first = base_release(picture, consumer)
-    return None if first is None else first.payload.release
 
 
 def member_of(agent: str, consumer: str) -> Member:

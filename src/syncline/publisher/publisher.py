@@ -12,7 +12,6 @@ from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog.fold import Picture
 from syncline.catalog.lifecycle import alternative_to, on_its_way_out
 from syncline.catalog.references import ViewReference, parse_reference
-from syncline.catalog.rules import released
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
 from syncline.contracts.model import Version
@@ -208,7 +207,7 @@ def _find(picture: Picture, wanted: ViewReference) -> ViewVersionRegistered:
 
 
 def _refuse_retired(picture: Picture, registered: ViewVersionRegistered) -> None:
-    view, version = registered.view, released(registered.version)
+    view, version = registered.view, registered.version.without_patch
     retired = picture.retired.get((view, version))
     if retired is None:
         return

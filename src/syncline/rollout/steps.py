@@ -158,8 +158,8 @@ def _asked_back(rollout: Rollout) -> Request | None:
 
 def _is_back(standing: Coordination, rollout: Rollout) -> bool:
     """Whether what was enacted of the rollout last went back, whichever request it was for."""
-    rulings = standing.rulings.get(rollout.bundle, ())
-    return bool(rollout.rulings and rulings and rulings[-1].to_release == rollout.from_release)
+    last = standing.last_ruling(rollout)
+    return last is not None and last.to_release == rollout.from_release
 
 
 def _go_on_with(view: View, cut: Cut) -> Step:
@@ -213,10 +213,8 @@ def _forward(view: View, rollout: Rollout, cohort: Cohort, *, since: Request) ->
 
 def _reach(standing: Coordination, rollout: Rollout) -> Cohort:
     """Who was last sent somewhere by the rollout; whom it was asked for, if nobody was."""
-    for ruling in reversed(standing.rulings.get(rollout.bundle, ()) if rollout.rulings else ()):
-        if ruling.epoch == rollout.rulings[-1]:
-            return ruling.cohort
-    return rollout.cohort
+    last = standing.last_ruling(rollout)
+    return rollout.cohort if last is None else last.cohort
 
 
 def _after_live(view: View, rollout: Rollout) -> Step:

@@ -423,7 +423,9 @@ def test_a_view_whose_contract_cannot_be_used_waits_and_says_so(office: Office) 
     status = steps(coordinator)
 
     assert status.state == "ACTIVE"
-    assert status.waiting == ("delay@1.0.0 stands in the catalog with a contract that cannot be used",)
+    assert status.waiting == (
+        "inputs: delay@1.0.0 stands in the catalog with a contract that cannot be used",
+    )
     assert office.cuts() == []
 
 

@@ -184,7 +184,7 @@ def test_a_record_that_would_be_void_is_not_written(office: Office) -> None:
     status = steps(coordinator)
 
     assert office.picture().void == ()
-    assert status.waiting == ("inputs: rollout inputs: a topic has no partition",)
+    assert status.waiting == ("inputs: rollout inputs: a topic has not 1 to 100000 partitions",)
 
 
 # Markers alone: when each outcome comes is for the test to say.

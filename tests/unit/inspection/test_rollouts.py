@@ -11,6 +11,7 @@ import pytest
 from syncline.catalog.coordination import Rollout
 from syncline.catalog.events import Decision, Payload, PolicyKind, SubscriptionDeclared, encode_decision
 from syncline.catalog.fold import Picture, fold
+from syncline.catalog.lifecycle import served_by
 from syncline.catalog.rollout_events import (
     Claimed,
     Cohort,
@@ -35,7 +36,6 @@ from syncline.inspection.rollouts import (
     live_coordinator,
     live_release,
     member_of,
-    served_by,
     unused_releases,
 )
 from syncline.telemetry.cut_reports import CoordinatorStatus, CutReached
