@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from syncline.schema_book import SchemaBook
 from syncline.state.join import collectable_before_us, join, note_marker, step_over_marker, winners
 from syncline.state.partition import PartitionWrite
 from syncline.state.rows import Rows
-from syncline.state.verdict import Stop, Verdict, judge
+from syncline.state.verdict import Case, Stop, Verdict, judge_all
 from syncline.telemetry.agent_events import AgentEvents
 from syncline.wire.control import Marker, is_marker, parse_control
 from syncline.wire.dead_letters import DeadLetter
@@ -126,14 +126,37 @@ class Ingest:
         return True
 
     def _judge_all(self, pending: list[tuple[Cursor, Rows]], book: SchemaBook) -> list[_Folded]:
+        by_topic: dict[str, list[tuple[Cursor, Rows]]] = {}
+        for cursor, rows in pending:
+            by_topic.setdefault(cursor.major.topic, []).append((cursor, rows))
         with self._store.snapshot() as snapshot:
-            return [self._judge(cursor, rows, book, snapshot) for cursor, rows in pending]
+            return [
+                folded
+                for of_topic in by_topic.values()
+                for folded in self._judge_topic(of_topic, book, snapshot)
+            ]
 
-    def _judge(self, cursor: Cursor, rows: Rows, book: SchemaBook, snapshot: StoreSnapshot) -> _Folded:
+    def _judge_topic(
+        self, pending: list[tuple[Cursor, Rows]], book: SchemaBook, snapshot: StoreSnapshot
+    ) -> Iterator[_Folded]:
+        cut = [
+            _up_to(rows, self._markers.next_stop(cursor.place, cursor.state.next_offset))
+            for cursor, rows in pending
+        ]
+        cases = [
+            Case(rows, cursor.state.t_ms, book.passages(*cursor.place))
+            for (cursor, _), (rows, _) in zip(pending, cut, strict=True)
+        ]
+        verdicts = judge_all(cases, major=pending[0][0].major, schemas=book)
+        for (cursor, _), (rows, end), verdict in zip(pending, cut, verdicts, strict=True):
+            yield self._join(cursor, rows, end, verdict, snapshot)
+
+    @staticmethod
+    def _join(
+        cursor: Cursor, rows: Rows, end: int | None, verdict: Verdict, snapshot: StoreSnapshot
+    ) -> _Folded:
+        """What is to be committed of a slice that was judged up to its stop, or to the vector at `end`."""
         topic, partition = cursor.place
-        rows, end = _up_to(rows, self._markers.next_stop(cursor.place, cursor.state.next_offset))
-        passages = book.passages(topic, partition)
-        verdict = judge(rows, t_ms=cursor.state.t_ms, major=cursor.major, schemas=book, passages=passages)
         state = cursor.state
         if verdict.rows:
             next_offset = int(rows.offsets[verdict.rows - 1]) + 1

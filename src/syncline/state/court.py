@@ -1,11 +1,16 @@
-"""What is found out about the rows of one slice: faults, observed violations, and the columns to be folded."""
+"""What is found out about the rows of one topic: faults, observed violations, and the columns to be folded.
+
+The slices of all partitions are heard together: whatever is done to columns is done once, however few rows each slice
+has. A row number counts through all of them.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from itertools import accumulate, chain
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,23 +30,38 @@ from syncline.wire.framing import PREFIX_BYTES, unframe
 from syncline.wire.headers import EVENT_TIME, decode_time, last
 from syncline.wire.keys import KEY_BYTES_MAX, decode_key, partitions_for
 
+T = TypeVar("T")
+
 
 class Court:
-    """The columns that grow while one slice is judged. A row with a fault is not folded.
+    """The columns that grow while slices are judged. A row with a fault is not folded.
 
     `faults`: row → why it goes to the dead letters. `observed`: row → what it breaks although it is folded.
     """
 
-    def __init__(self, rows: Rows, major: ViewMajor) -> None:
-        self._rows = rows
-        self._major = major
-        count = len(rows)
+    def __init__(self, slices: Sequence[Rows], major: ViewMajor) -> None:
+        self.major = major
+        sizes = [len(rows) for rows in slices]
+        self.starts = [0, *accumulate(sizes)]
+        """Where each slice begins; one more, the number of all rows."""
+        self._partitions = np.repeat(np.array([rows.partition for rows in slices], np.int32), sizes)
+        self._offsets = _joined([rows.offsets for rows in slices])
+        self._timestamps_ms = _joined([rows.timestamps_ms for rows in slices])
+        self._keys = _chained([rows.keys for rows in slices])
+        self._values = _chained([rows.values for rows in slices])
+        self._headers = {
+            start + row: headers
+            for start, rows in zip(self.starts, slices, strict=False)
+            for row, headers in rows.headers.items()
+            if row < len(rows)
+        }
+        count = len(self)
         self.faults: dict[int, Reason] = {}
         self.observed: dict[int, list[Violation]] = {}
         self._found: dict[int, list[Violation]] = {}
         """Row with a fault → all that it breaks."""
-        self._judged: Counter[str] = Counter()
-        """View version → rows."""
+        self._judged: list[dict[str, int]] = [{} for _ in slices]
+        """Of each slice: view version → rows."""
         self._times = np.zeros(count, np.int64)
         self._timed = np.zeros(count, np.bool_)
         self._deleted = np.zeros(count, np.bool_)
@@ -52,6 +72,10 @@ class Court:
         self._entities: list[list[str | int] | None] = []
         self._schemas: dict[int, ViewSchema] = {}
         self._passed: set[int] = set()
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.starts[-1]
 
     def _fault(
         self, row: int, stage: str, violations: Sequence[Violation], schema: ViewSchema | None
@@ -70,42 +94,45 @@ class Court:
             feature=violations[0].feature,
             message=message,
             stage=stage,
-            view_version=contract.reference if contract else f"{self._major.view}@{self._major.major}",
+            view_version=contract.reference if contract else f"{self.major.view}@{self.major.major}",
             schema_id=schema.schema_id if schema else None,
         )
 
     def judge_keys(self, kinds: npt.NDArray[np.int8]) -> None:
         """Null, empty, oversized and malformed keys; and rows that stand in another partition than their key's."""
-        keys = filled(self._rows.keys)
+        keys = filled(self._keys)
         self._unique = list(dict.fromkeys(keys))
         number_of = {key: code for code, key in enumerate(self._unique)}
         self._codes = np.fromiter(map(number_of.__getitem__, keys), np.int32, len(keys))
-        self._entities = [decode_key(key, self._major.integer_keys) for key in self._unique]
-        homes = partitions_for(self._unique, self._major.partitions)
-        wrong = np.fromiter([entity is None for entity in self._entities], np.bool_, len(self._unique)) | (
-            homes != self._rows.partition
-        )
+        self._entities = [decode_key(key, self.major.integer_keys) for key in self._unique]
+        homes = partitions_for(self._unique, self.major.partitions)
+        wrong = homes[self._codes] != self._partitions
+        if None in self._entities:
+            malformed = np.fromiter(
+                [entity is None for entity in self._entities], np.bool_, len(self._unique)
+            )
+            wrong |= malformed[self._codes]
         if not wrong.any():
             return
-        for row in np.flatnonzero(wrong[self._codes] & (kinds != RecordKind.CONTROL)).tolist():
+        for row in np.flatnonzero(wrong & (kinds != RecordKind.CONTROL)).tolist():
             code = int(self._codes[row])
-            violation = _key_violation(self._rows.keys[row], self._entities[code])
+            violation = _key_violation(self._keys[row], self._entities[code])
             if violation is None:
                 violation = Violation(
                     "",
                     "partition",
-                    f"in partition {homes[code]} of {self._major.partitions}, where its key belongs",
-                    f"the record in partition {self._rows.partition}",
+                    f"in partition {homes[code]} of {self.major.partitions}, where its key belongs",
+                    f"the record in partition {self._partitions[row]}",
                 )
             self._fault(int(row), "KEY", [violation], None)
 
     def judge_deletes(self, deletes: npt.NDArray[np.int64]) -> None:
         """A delete states its event time in a header."""
-        self._count(None, len(deletes))
+        self._count(None, deletes)
         for row in deletes.tolist():
             self._deleted[row] = True
             try:
-                self._times[row] = decode_time(last(self._rows.headers.get(row, ()), EVENT_TIME))
+                self._times[row] = decode_time(last(self._headers.get(row, ()), EVENT_TIME))
                 self._timed[row] = True
             except WireError as error:
                 violation = Violation("", "event_time", "an RFC 3339 time in ce_time", str(error))
@@ -116,32 +143,30 @@ class Court:
         values: npt.NDArray[np.int64],
         ids: npt.NDArray[np.int64],
         schemas: Mapping[int, ViewSchema],
-    ) -> dict[int, tuple[int, int]]:
+    ) -> None:
         """Framing, decoding and the contract's own rules: one decode and one check per schema id."""
-        checked = {}
         for schema_id in np.unique(ids[values]):
             rows = values[ids[values] == schema_id]
             if schema_id < 0:
-                self._count(None, len(rows))
+                self._count(None, rows)
                 for row in rows.tolist():
-                    self._fault(row, "FRAMING", [_framing_violation(self._rows.values[row] or b"")], None)
+                    self._fault(row, "FRAMING", [_framing_violation(self._values[row] or b"")], None)
                 continue
             schema = schemas[int(schema_id)]
-            if schema.contract.topic != self._major.topic:
-                self._count(None, len(rows))
-                limit = f"of {self._major.view}@{self._major.major}"
+            if schema.contract.topic != self.major.topic:
+                self._count(None, rows)
+                limit = f"of {self.major.view}@{self.major.major}"
                 violation = Violation(
                     "", "schema", limit, f"schema id {schema_id} of {schema.contract.reference}"
                 )
                 for row in rows:
                     self._fault(int(row), "FRAMING", [violation], None)
                 continue
-            checked[int(schema_id)] = self._judge_schema(schema, rows)
-        return checked
+            self._judge_schema(schema, rows)
 
-    def _judge_schema(self, schema: ViewSchema, rows: npt.NDArray[np.int64]) -> tuple[int, int]:
+    def _judge_schema(self, schema: ViewSchema, rows: npt.NDArray[np.int64]) -> None:
         # Every one of these rows has a value: its framing was read.
-        framed = cast("Sequence[bytes]", self._rows.values)
+        framed = cast("Sequence[bytes]", self._values)
         if len(rows) == len(framed):
             payloads = [value[PREFIX_BYTES:] for value in framed]
             self._payloads = payloads
@@ -151,7 +176,7 @@ class Court:
                 self._payloads[row] = payload
         self._schema_ids[rows] = schema.schema_id
         self._schemas[schema.schema_id] = schema
-        self._count(schema, len(rows))
+        self._count(schema, rows)
         decoded = schema.decoder.decode(payloads)
         for place, why in decoded.bad:
             violation = Violation("", "decode", "Avro of its schema", why)
@@ -165,7 +190,6 @@ class Court:
         passed = schema.check_columns(batch)
         for failed in np.flatnonzero(~passed).tolist():
             self._judge_row(schema, batch, failed, int(good[failed]))
-        return int(passed.sum()), len(rows) - int(passed.sum())
 
     def _judge_entity(self, schema: ViewSchema, batch: pa.RecordBatch, good: npt.NDArray[np.int64]) -> None:
         """The record's join keys must be those of its Kafka key: one key, one entity, one cell."""
@@ -179,7 +203,7 @@ class Court:
         for position in np.flatnonzero(differs):
             row = int(good[position])
             if row not in self.faults:
-                names = ", ".join(self._major.key_names)
+                names = ", ".join(self.major.key_names)
                 violation = Violation("", "key", f"the entity that its {names} name", "the record key")
                 self._fault(row, "KEY", [violation], schema)
 
@@ -197,19 +221,19 @@ class Court:
 
     def judge_times(self, t_of_row: npt.NDArray[np.int64]) -> None:
         """Too far ahead of the record's own timestamp, or too late for the partition; deletes too."""
-        ahead = self._times > self._rows.timestamps_ms * 1_000 + self._major.max_ahead_us
+        ahead = self._times > self._timestamps_ms * 1_000 + self.major.max_ahead_us
         late = np.zeros(len(self._times), np.bool_)
-        if self._major.late_arrival_us is not None:
-            late = self._times < t_of_row * 1_000 - self._major.late_arrival_us
+        if self.major.late_arrival_us is not None:
+            late = self._times < t_of_row * 1_000 - self.major.late_arrival_us
         for row in np.flatnonzero(self._timed & (ahead | late)):
             if ahead[row]:
-                limit = f"<= record timestamp + {self._major.max_ahead_us / 1e6:g} s"
-                by = self._times[row] / 1e6 - self._rows.timestamps_ms[row] / 1e3
+                limit = f"<= record timestamp + {self.major.max_ahead_us / 1e6:g} s"
+                by = self._times[row] / 1e6 - self._timestamps_ms[row] / 1e3
                 violation = Violation(
                     "event_time", "ahead", limit, f"{by:.3f} s after the record's timestamp"
                 )
             else:
-                limit = f">= T - {(self._major.late_arrival_us or 0) / 1e6:g} s"
+                limit = f">= T - {(self.major.late_arrival_us or 0) / 1e6:g} s"
                 by = t_of_row[row] / 1e3 - self._times[row] / 1e6
                 violation = Violation("event_time", "late", limit, f"{by:.3f} s before T")
             self._fault(int(row), "TIME", [violation], self._schemas.get(int(self._schema_ids[row])))
@@ -227,42 +251,57 @@ class Court:
 
         Not even what its schema is called: who reads the catalog later knows it, and must say the same.
         """
-        view = f"{self._major.view}@{self._major.major}"
+        view = f"{self.major.view}@{self.major.major}"
         self._passed.add(row)
         self.faults[row] = Reason(passage.rule, "", str(passage), STAGE, view, schema_id)
 
-    def first_halt(self, skips: Mapping[int, Passage]) -> tuple[int, Reason] | None:
-        """The first row whose contract wants the view stopped, if any; a row that was skipped becomes a dead letter.
+    def conclude(self) -> None:
+        """All is found out: from now on it is asked slice by slice, in the order of the rows."""
+        self.faults = dict(sorted(self.faults.items()))
+        self.observed = dict(sorted(self.observed.items()))
+
+    def first_halt(self, number: int, skips: Mapping[int, Passage]) -> tuple[int, Reason] | None:
+        """The first row of a slice whose contract wants the view stopped, if any; one that was skipped is rejected.
 
         `observe` covers feature rules only: whatever is a fault here is dead-lettered under it.
         `skips`: offset → the decision to skip the record there.
         """
-        for row in sorted(self.faults):
+        for row, reason in self._of_slice(number, self.faults):
             if row in self._passed:
                 continue
             schema = self._schemas.get(int(self._schema_ids[row]))
-            action = schema.contract.on_violation if schema else self._major.fault_action
+            action = schema.contract.on_violation if schema else self.major.fault_action
             if action is not OnViolation.HALT:
                 continue
-            reason, skip = self.faults[row], skips.get(int(self._rows.offsets[row]))
+            skip = skips.get(int(self._offsets[row]))
             if skip is None:
                 return row, reason
             message = f"{skip}; it breaks {reason.message}"
             self.faults[row] = replace(reason, rule=skip.rule, feature="", message=message, stage=STAGE)
         return None
 
-    def tally(self) -> Tally:
-        """The counts of what was judged here. A record that an operator passed by was not."""
+    def rejects(self, number: int) -> list[tuple[int, Reason]]:
+        """(row of the slice, why) of each row of the slice that is not folded, ascending."""
+        start = self.starts[number]
+        return [(row - start, reason) for row, reason in self._of_slice(number, self.faults)]
+
+    def observed_in(self, number: int) -> list[tuple[int, Violation]]:
+        """(row of the slice, violation) of the rows of the slice that are folded all the same."""
+        start = self.starts[number]
+        found = self._of_slice(number, self.observed)
+        return [(row - start, violation) for row, violations in found for violation in violations]
+
+    def tally(self, number: int) -> Tally:
+        """The counts of what was judged of a slice. A record that an operator passed by was not."""
         tally = Tally()
-        for version, count in self._judged.items():
+        for version, count in self._judged[number].items():
             tally.add_judged(version, count)
-        for row, violations in self._found.items():
-            version = self.faults[row].view_version
-            if self.faults[row].stage != STAGE:
-                tally.add_broken(version, violations, Action.DEAD_LETTERED)
+        for row, reason in self._of_slice(number, self.faults):
+            if reason.stage != STAGE:
+                tally.add_broken(reason.view_version, self._found[row], Action.DEAD_LETTERED)
             elif row not in self._passed:
-                tally.judged[version] -= 1
-        for row, violations in self.observed.items():
+                tally.judged[reason.view_version] -= 1
+        for row, violations in self._of_slice(number, self.observed):
             schema = self._schemas[int(self._schema_ids[row])]
             tally.add_broken(schema.contract.reference, violations, Action.OBSERVED)
         return tally
@@ -274,27 +313,45 @@ class Court:
         tally.add_broken(version, self._found[row], Action.HALTED)
         return tally
 
-    def _count(self, schema: ViewSchema | None, rows: int) -> None:
-        unnamed = f"{self._major.view}@{self._major.major}"
-        self._judged[schema.contract.reference if schema else unnamed] += rows
-
-    def updates(self) -> Updates:
-        """The rows to be folded."""
-        keep = self._timed
-        if self.faults:
+    def updates(self, number: int) -> Updates:
+        """The rows of a slice that are to be folded."""
+        start, end = self.starts[number], self.starts[number + 1]
+        keep = self._timed[start:end]
+        faults = [row - start for row, _ in self._of_slice(number, self.faults)]
+        if faults:
             keep = keep.copy()
-            keep[list(self.faults)] = False
-        rows = np.flatnonzero(keep)
-        whole = len(rows) == len(self._payloads)
+            keep[faults] = False
+        payloads = self._payloads[start:end]
+        if keep.all():
+            rows: slice | npt.NDArray[np.int64] = slice(start, end)
+        else:
+            kept = np.flatnonzero(keep)
+            payloads = [payloads[row] for row in kept.tolist()]
+            rows = kept + start
         return Updates(
             unique_keys=self._unique,
             codes=self._codes[rows],
             event_times_us=self._times[rows],
-            offsets=self._rows.offsets[rows],
+            offsets=self._offsets[rows],
             deleted=self._deleted[rows],
             schema_ids=self._schema_ids[rows],
-            payloads=self._payloads if whole else [self._payloads[row] for row in rows],
+            payloads=payloads,
         )
+
+    def _count(self, schema: ViewSchema | None, rows: npt.NDArray[np.int64]) -> None:
+        version = schema.contract.reference if schema else f"{self.major.view}@{self.major.major}"
+        ends = np.searchsorted(rows, self.starts)
+        for judged, count in zip(self._judged, np.diff(ends).tolist(), strict=True):
+            judged[version] = judged.get(version, 0) + count
+
+    def _of_slice(self, number: int, by_row: Mapping[int, T]) -> Iterator[tuple[int, T]]:
+        """What is known of the rows of one slice, in their order."""
+        if not by_row:
+            return
+        rows = list(by_row)
+        start, end = (bisect_left(rows, self.starts[place]) for place in (number, number + 1))
+        for row in rows[start:end]:
+            yield row, by_row[row]
 
 
 def _key_violation(key: bytes | None, entity: list[str | int] | None) -> Violation | None:
@@ -315,3 +372,11 @@ def _framing_violation(value: bytes) -> Violation:
     except WireError as error:
         return Violation("", "framing", "Confluent's framing", str(error))
     raise AssertionError("only values that cannot be unframed come here")
+
+
+def _joined(columns: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+
+def _chained(columns: Sequence[Sequence[bytes | None]]) -> Sequence[bytes | None]:
+    return columns[0] if len(columns) == 1 else list(chain.from_iterable(columns))

@@ -1,5 +1,7 @@
 """The verdict on every record of a slice: folded, stepped over, or rejected, and where the partition has to stop.
 
+Slices of one topic are judged together, as most of the work is the same however few rows they have.
+
 A verdict depends on the message, the contract named by its own schema id, its broker timestamp and T, and, where the
 record would hold, on an operator's decision to pass it; never on the wall clock, the active release, other partitions,
 or what a registry answers today (promises.md).
@@ -7,8 +9,8 @@ or what a registry answers today (promises.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +61,19 @@ class Verdict:
     controls: tuple[int, ...]
     """Rows that are control records other than markers."""
     stop: Stop | None
-    checked: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    """Schema id → (rows that passed, rows that broke a rule)."""
     tally: Tally = field(default_factory=Tally, compare=False)
     """The counts of the judged rows, by view version and broken rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A slice before it is judged, and what is known at that point of its partition."""
+
+    rows: Rows
+    t_ms: int
+    """T before the rows."""
+    passages: Passages = NONE
+    """All that the catalog says so far about passing its records by."""
 
 
 def judge(
@@ -77,61 +88,105 @@ def judge(
 
     A passed record is rejected with the rule `skipped` or `refused`, and with no other.
     """
-    kinds = kinds_of(rows)
-    ids = schema_ids(filled(rows.values))
-    passed = passages.before_registration(rows.offsets, ids) if passages else {}
-    stop = _first_stop(rows, kinds, ids, schemas, passed)
-    if stop is not None:
-        rows, kinds, ids = rows.first(stop.row), kinds[: stop.row], ids[: stop.row]
-    if not len(rows):
-        return Verdict(0, _no_updates(), (), t_ms, (), (), stop)
+    return judge_all([Case(rows, t_ms, passages)], major=major, schemas=schemas)[0]
 
-    t_of_row = np.maximum(np.maximum.accumulate(rows.timestamps_ms), t_ms)
-    court = Court(rows, major)
+
+def judge_all(cases: Sequence[Case], *, major: ViewMajor, schemas: Mapping[int, ViewSchema]) -> list[Verdict]:
+    """The verdict on each of these slices (at least one) of one topic: what `judge` says of it alone."""
+    hearings = [_hear(case, schemas) for case in cases]
+    court = Court([hearing.rows for hearing in hearings], major)
+    if not len(court):
+        return [_nothing_judged(case, hearing.stop) for case, hearing in zip(cases, hearings, strict=True)]
+    kinds = np.concatenate([hearing.kinds for hearing in hearings])
+    ids = np.concatenate([hearing.ids for hearing in hearings])
+    t_of_row = np.concatenate([hearing.t_of_row for hearing in hearings])
+    passed = {
+        start + row: passage
+        for start, hearing in zip(court.starts, hearings, strict=False)
+        for row, passage in hearing.passed.items()
+    }
     court.judge_keys(kinds)
     court.judge_deletes(np.flatnonzero(kinds == RecordKind.DELETE))
     values = np.flatnonzero(kinds == RecordKind.VALUE)
     if passed:
         values = values[~np.isin(values, list(passed))]
-    checked = court.judge_values(values, ids, schemas)
+    court.judge_values(values, ids, schemas)
     court.judge_times(t_of_row)
     court.name_schemas()
     for row, passage in passed.items():
-        if row < len(rows):
-            court.pass_unknown(row, passage, int(ids[row]))
+        court.pass_unknown(row, passage, int(ids[row]))
+    court.conclude()
+    return [
+        _verdict(court, number, case, hearing, schemas)
+        for number, (case, hearing) in enumerate(zip(cases, hearings, strict=True))
+    ]
 
-    halted = court.first_halt(passages.records)
+
+@dataclass(frozen=True, slots=True)
+class _Hearing:
+    """What is to be judged of a slice: its rows before the first stop."""
+
+    rows: Rows
+    kinds: npt.NDArray[np.int8]
+    ids: npt.NDArray[np.int64]
+    t_of_row: npt.NDArray[np.int64]
+    passed: Mapping[int, Passage]
+    """Row → how it is passed by."""
+    stop: Stop | None
+
+
+def _hear(case: Case, schemas: Mapping[int, ViewSchema]) -> _Hearing:
+    rows = case.rows
+    kinds = kinds_of(rows)
+    ids = schema_ids(filled(rows.values))
+    passed = case.passages.before_registration(rows.offsets, ids) if case.passages else {}
+    stop = _first_stop(rows, kinds, ids, schemas, passed)
+    if stop is not None:
+        rows, kinds, ids = rows.first(stop.row), kinds[: stop.row], ids[: stop.row]
+        passed = {row: passage for row, passage in passed.items() if row < stop.row}
+    t_of_row = np.maximum(np.maximum.accumulate(rows.timestamps_ms), case.t_ms)
+    return _Hearing(rows, kinds, ids, t_of_row, passed, stop)
+
+
+def _verdict(
+    court: Court, number: int, case: Case, hearing: _Hearing, schemas: Mapping[int, ViewSchema]
+) -> Verdict:
+    rows, stop = hearing.rows, hearing.stop
+    if not len(rows):
+        return _nothing_judged(case, stop)
+    halted = court.first_halt(number, case.passages.records)
     if halted is not None:
         # Judged again without the row that halts and all after it: nothing of them may be folded.
-        held = judge(rows.first(halted[0]), t_ms=t_ms, major=major, schemas=schemas, passages=passages)
-        return Verdict(
-            held.rows,
-            held.updates,
-            held.rejects,
-            held.t_ms,
-            held.observed,
-            held.controls,
-            Stop(
-                halted[0],
+        row, reason = halted[0] - court.starts[number], halted[1]
+        held = judge(
+            rows.first(row), t_ms=case.t_ms, major=court.major, schemas=schemas, passages=case.passages
+        )
+        return replace(
+            held,
+            stop=Stop(
+                row,
                 marker=False,
-                reason=f"the contract says halt at offset {rows.offsets[halted[0]]}: {halted[1].message}; "
+                reason=f"the contract says halt at offset {rows.offsets[row]}: {reason.message}; "
                 "`syncline skip` passes this record",
                 tally=court.tally_of_halt(halted[0]),
             ),
-            held.checked,
-            held.tally,
         )
     return Verdict(
         rows=len(rows),
-        updates=court.updates(),
-        rejects=tuple(Reject(row, reason) for row, reason in sorted(court.faults.items())),
-        t_ms=int(t_of_row[-1]),
-        observed=tuple((row, found) for row, each in court.observed.items() for found in each),
-        controls=tuple(int(row) for row in np.flatnonzero(kinds == RecordKind.CONTROL)),
+        updates=court.updates(number),
+        rejects=tuple(Reject(row, reason) for row, reason in court.rejects(number)),
+        t_ms=int(hearing.t_of_row[-1]),
+        observed=tuple(court.observed_in(number)),
+        controls=tuple(np.flatnonzero(hearing.kinds == RecordKind.CONTROL).tolist()),
         stop=stop,
-        checked=checked,
-        tally=court.tally(),
+        tally=court.tally(number),
     )
+
+
+def _nothing_judged(case: Case, stop: Stop | None) -> Verdict:
+    none = np.empty(0, np.int64)
+    updates = Updates([], none.astype(np.int32), none, none, none.astype(np.bool_), none, [])
+    return Verdict(0, updates, (), case.t_ms, (), (), stop)
 
 
 def _first_stop(
@@ -160,8 +215,3 @@ def _first_stop(
             "itself",
         )
     return Stop(marker, marker=True, reason="marker") if marker < len(rows) else None
-
-
-def _no_updates() -> Updates:
-    none = np.empty(0, np.int64)
-    return Updates([], none.astype(np.int32), none, none, none.astype(np.bool_), none, [])

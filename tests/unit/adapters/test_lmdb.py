@@ -205,7 +205,8 @@ def test_the_map_grows_under_readers_of_the_same_process(folder: Path) -> None:
 
     def read() -> None:
         try:
-            while not done.is_set():
+            # Without a pause two readers hand the interpreter to each other, and a third thread waits for minutes.
+            while not done.wait(0.0002):
                 with store.snapshot() as snapshot:
                     state = snapshot.state("flights", 0)
                     assert state is not None
