@@ -1,6 +1,6 @@
 # Everything installs what it needs into .venv, from requirements/*.txt, which are locked by hash.
 .DELETE_ON_ERROR:
-.PHONY: help check test demo bench stack lock clean
+.PHONY: help check test coverage demo bench stack lock clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -13,13 +13,14 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export COVERAGE_FILE := $(CURDIR)/build/coverage/data
 
 help:
-	@echo 'make demo    the whole path on real flights, in a minute'
-	@echo 'make test    all tests, with coverage'
-	@echo 'make check   style, types, layers'
-	@echo 'make bench   figures on a real Kafka: against plain clients, and of cuts, reads, digests, snapshots, verify'
-	@echo 'make stack   Kafka and a schema registry on this machine, until Ctrl-C'
-	@echo 'make lock    renew requirements/*.txt from pyproject.toml'
-	@echo 'make clean   remove what was built and installed here'
+	@echo 'make demo      the whole path on real flights, in a minute'
+	@echo 'make test      all tests; TESTS="tests/unit -k cut" names some'
+	@echo 'make coverage  the same, and which lines and branches they run'
+	@echo 'make check     style, types, layers'
+	@echo 'make bench     figures on a real Kafka: against plain clients, and of cuts, reads, digests, snapshots, verify'
+	@echo 'make stack     Kafka and a schema registry on this machine, until Ctrl-C'
+	@echo 'make lock      renew requirements/*.txt from pyproject.toml'
+	@echo 'make clean     remove what was built and installed here'
 
 check: $(BIN)/.dev
 	$(BIN)/ruff check
@@ -27,22 +28,31 @@ check: $(BIN)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-PYTEST := $(BIN)/coverage run -m pytest --durations=12
 # Two halves at once, unless TESTS names some: one waits for its servers much of the time while the other computes.
 # The one without servers is in the background, as it has nothing to stop when it is interrupted.
+test coverage: PYTEST = $(RUN) -m pytest --durations=12
+test: RUN := $(BIN)/python
 test: $(BIN)/.dev
-	@rm -rf build/coverage && mkdir -p build/coverage
-	@failed=0; \
-	if [ -n '$(TESTS)' ]; then $(PYTEST) --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
-	else \
-		$(PYTEST) --junit-xml=build/tests-unit.xml tests/unit tests/simulation >build/tests-unit.log 2>&1 & unit=$$!; \
-		trap 'kill $$unit; exit 130' INT TERM; \
-		$(PYTEST) --junit-xml=build/tests.xml tests/conformance tests/functional tests/integration || failed=$$?; \
-		echo 'The other half, tests/unit and tests/simulation (build/tests-unit.log):'; \
-		wait $$unit || failed=$$?; cat build/tests-unit.log; \
-	fi; \
+	@mkdir -p build; $(HALVES); exit $$failed
+
+# Not with every `make test`: the tracer takes longer than the tests.
+coverage: RUN := $(BIN)/coverage run
+coverage: $(BIN)/.dev
+	@rm -rf build/coverage && mkdir -p build/coverage; $(HALVES); \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage xml --quiet -o build/coverage.xml && $(BIN)/coverage report; \
 	exit $$failed
+
+define HALVES
+failed=0; \
+if [ -n '$(TESTS)' ]; then $(PYTEST) --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
+else \
+	$(PYTEST) --junit-xml=build/tests-unit.xml tests/unit tests/simulation >build/tests-unit.log 2>&1 & unit=$$!; \
+	trap 'kill $$unit; exit 130' INT TERM; \
+	$(PYTEST) --junit-xml=build/tests.xml tests/conformance tests/functional tests/integration || failed=$$?; \
+	echo 'The other half, tests/unit and tests/simulation (build/tests-unit.log):'; \
+	wait $$unit || failed=$$?; cat build/tests-unit.log; \
+fi
+endef
 
 demo: $(BIN)/.demo
 	$(BIN)/syncline demo

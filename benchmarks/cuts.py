@@ -30,6 +30,8 @@ def measure(run: Run) -> list[Finding]:
     for rate in run.sizes.rates:
         with Fleet(run, f"cuts-{rate}", agents=AGENTS) as fleet:
             fleet.publish(rate)
+            # A broker that was just started still compiles its code, on the processors that everyone else needs.
+            time.sleep(run.sizes.warm_up_s)
             made = []
             for _ in range(run.sizes.cuts):
                 made.append(fleet.cut())

@@ -23,6 +23,8 @@ class Sizes:
     """Rows a second that are published while cuts are made."""
     cuts: int = 32
     """How many cuts are made at each rate."""
+    warm_up_s: float = 15.0
+    """For so long rows are published before cuts are timed."""
     pause_s: float = 2.5
     """Between two cuts: reads are compared within a second of a cut and elsewhere."""
     cells: int = 1_000_000
@@ -37,7 +39,18 @@ class Sizes:
     @classmethod
     def short(cls) -> Sizes:
         """So small that no figure means anything."""
-        return cls(50_000, 1, (500,), 4, 1.2, 20_000, 2, 5_000, report_interval_s=0.5)
+        return cls(
+            rows=50_000,
+            rounds=1,
+            rates=(500,),
+            cuts=4,
+            warm_up_s=0.0,
+            pause_s=1.2,
+            cells=20_000,
+            agents=2,
+            cells_verified=5_000,
+            report_interval_s=0.5,
+        )
 
 
 class Run:
