@@ -8,7 +8,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from syncline.catalog import coordination_rules, enactment, rules
-from syncline.catalog.coordination import CoordinationDraft
+from syncline.catalog.coordination_draft import CoordinationDraft
 from syncline.catalog.enactment import Member
 from syncline.catalog.events import PolicyKind
 from syncline.catalog.policies import fits

@@ -152,7 +152,7 @@ def test_the_commands_and_their_options() -> None:
         "deprecate": ["--actor", "--alternative", "--reason", "--since", "--until", "--yes"],
         "retire": ["--actor", "--reason", "--yes"],
         "withdraw": ["--actor", "--reason", "--yes"],
-        "doctor": ["--store"],
+        "doctor": ["--snapshots", "--store"],
         "dlq list": ["--feature", "--id", "--limit", "--rule", "--since", "--until", "--view-version"],
         "dlq show": [],
         "dlq replay": [

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from syncline.catalog.coordination import Coordination, CoordinationDraft
+from syncline.catalog.coordination import Coordination
+from syncline.catalog.coordination_draft import CoordinationDraft
 from syncline.catalog.events import (
     BundleReleased,
     Decision,

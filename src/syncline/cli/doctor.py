@@ -17,19 +17,27 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.option(
     "--store", type=click.Path(path_type=Path), envvar="SYNCLINE_STORE", help="Look at this store, too."
 )
+@click.option(
+    "--snapshots",
+    default="",
+    envvar="SYNCLINE_SNAPSHOTS",
+    metavar="URL",
+    help="Look at the snapshots there, too: can an agent start from the newest?",
+)
 @connection_settings
 @output_option
-def doctor(store: Path | None, settings: ConnectionSettings, output: Output) -> int:
-    """Check libraries, brokers, topics, registry, clock and store; say for each what to do about it.
+def doctor(store: Path | None, snapshots: str, settings: ConnectionSettings, output: Output) -> int:
+    """Check libraries, brokers, topics, registry, clock, store and snapshots; say for each what to do about it.
 
     Exits 1 if something has failed. Warnings do not count.
     """
     from dataclasses import asdict
 
-    from syncline.cli.health import Level, examine
+    from syncline.cli.checks import Level
+    from syncline.cli.health import examine
 
     checks = []
-    for check in examine(settings, store):
+    for check in examine(settings, store, snapshots):
         checks.append(check)
         if not output.is_json:
             remedy = f". {check.remedy}" if check.remedy else ""

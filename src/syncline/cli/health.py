@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
@@ -15,7 +14,9 @@ from syncline import wiring
 from syncline.catalog.fold import Picture
 from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving
 from syncline.catalog_client import CatalogClient
+from syncline.cli.checks import Check, Level
 from syncline.cli.output import counted
+from syncline.cli.snapshot_health import examine_snapshots
 from syncline.clock import SystemClock
 from syncline.definitions.topics import mismatches, own_topics
 from syncline.errors import StoreMissing, SynclineError
@@ -36,26 +37,8 @@ _SILENT_S = 60
 _YEAR_2025_S = 1_735_689_600
 
 
-class Level(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the doctor's."""
-
-    level: Level
-    name: str
-    said: str
-    remedy: str = ""
-
-
-def examine(settings: ConnectionSettings, store: Path | None) -> Iterator[Check]:
-    """All checks, in the order in which one thing needs another."""
+def examine(settings: ConnectionSettings, store: Path | None, snapshots: str) -> Iterator[Check]:
+    """All checks, in the order in which one thing needs another; `snapshots` is where they are, empty for none."""
     yield from _environment()
     yield from _clock()
     log = wiring.open_log(settings)
@@ -67,6 +50,8 @@ def examine(settings: ConnectionSettings, store: Path | None) -> Iterator[Check]
         yield from checks
         yield from _topics(log, picture, settings)
         yield from _broker_clock(log, picture)
+        if snapshots:
+            yield from examine_snapshots(log, wiring.open_snapshots(snapshots))
     try:
         registry = wiring.open_registry(settings)
         registry.ping()

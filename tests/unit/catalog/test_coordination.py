@@ -151,13 +151,23 @@ def test_a_cut_is_committed_once(book: Book) -> None:
 
 
 def test_a_cut_is_aborted_once(book: Book) -> None:
-    """It says why, and that its own coordinator gave up."""
+    """It says why, and that its markers took too long."""
     _, cut = book.opened()
+    book.now_us = book.standing.cuts[cut].prepared.deadline_us
     book.counts(book.aborted(cut))
 
     found = book.standing.cuts[cut]
     assert (found.state, found.why, found.failed) == (CutState.ABORTED, "because", True)
     assert "aborted already" in book.refused(book.committed(cut))
+
+
+def test_a_cut_that_is_aborted_before_its_deadline_has_not_failed(book: Book) -> None:
+    """A person asked for it, or its coordinator was stopped: the next cut may go well."""
+    _, cut = book.opened()
+    book.counts(book.aborted(cut))
+
+    found = book.standing.cuts[cut]
+    assert (found.state, found.failed) == (CutState.ABORTED, False)
 
 
 def test_an_outcome_of_a_cut_that_never_was_is_void(book: Book) -> None:

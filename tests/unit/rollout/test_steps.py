@@ -354,6 +354,16 @@ def test_cuts_that_takeovers_aborted_are_no_failures(book: Book) -> None:
     assert isinstance(appended(after(book)), CutPrepared)
 
 
+def test_cuts_that_stopped_coordinators_aborted_are_no_failures(book: Book) -> None:
+    """Nor does one that is asked to end and leaves no cut open."""
+    book.counts(request())
+    for _ in range(ATTEMPTS_MAX + 1):
+        cut = book.counts(appended(after(book)))
+        book.counts(book.aborted(cut))
+
+    assert isinstance(appended(after(book)), CutPrepared)
+
+
 def test_a_rollback_has_attempts_of_its_own(book: Book) -> None:
     """What failed on the way there says nothing of the way back."""
     book.counts(request())
