@@ -20,7 +20,8 @@ from syncline.adapters.lmdb.store import LmdbStore
 from syncline.errors import NotReady, StoreError
 from syncline.reader.feature_reader import FeatureReader
 from syncline.wiring import Publisher
-from tests.integration.cuts_world import AIRPORTS, BUNDLE, VIEWS, Switched, cells_of, mean_of, why_wrong
+from tests.integration.cuts_stores import Switched, cells_of
+from tests.integration.cuts_world import AIRPORTS, BUNDLE, VIEWS, mean_of, why_wrong
 
 ROUND_ROWS = 40
 PAUSE_S = 0.1

@@ -8,40 +8,31 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import fastavro
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from syncline.adapters.kafka.log import KafkaLog
-from syncline.adapters.lmdb.store import LmdbStore
 from syncline.adapters.registry import ConfluentRegistry
 from syncline.catalog.coordination import Coordination, Rollout
 from syncline.catalog.events import BundleReleased, BundleView
 from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import Cohort, RolloutAction, RolloutMode, RolloutRequested
-from syncline.catalog.serving import META_AGENT, META_SERVING, AgentCondition, Serving
 from syncline.catalog_client import CatalogClient
 from syncline.clock import SystemClock
 from syncline.contracts.codec.avro import avro_text, contract_hash
 from syncline.contracts.odcs.document import contract_from_document
-from syncline.errors import LogUnavailable, StoreError, TopicMissing
+from syncline.errors import LogUnavailable, TopicMissing
 from syncline.inspection.reading import read_to_end
 from syncline.ports.log import TopicSpec
-from syncline.reader.feature_reader import FeatureReader
-from syncline.state.cell import unpack_cell
-from syncline.state.partition import PartitionState
 from syncline.telemetry.cut_reports import CutReached, decode_cut_report
 from syncline.telemetry.reports import AgentStatus, decode_report
 from syncline.wire.topics import (
@@ -51,32 +42,17 @@ from syncline.wire.topics import (
     Topics,
     feature_config,
 )
+from tests.integration.cuts_processes import PATIENCE_S, Agent, Process, awaited
+from tests.integration.cuts_stores import CellHead, Place
 from tests.stack.stack import Stack
 from tests.unit.agent.world import TESTER, registration, subscription
 from tests.unit.state.reference import Played, Reference
 from tests.unit.state.world import Record, document
 
-PATIENCE_S = 120.0
-"""How long a condition is awaited before a test fails; none takes nearly as long on an idle machine."""
-ROOT = Path(__file__).parents[2]
 BUNDLE = "inputs"
 VIEWS = ("delay", "taxi")
 AIRPORTS = tuple(f"A{number}" for number in range(40))
 PARTITIONS = 2
-Place = tuple[str, int]
-CellHead = tuple[int, int, bool, int, bytes]
-"""Event time, offset, deleted, schema id, payload: as the reference has it."""
-Contents = dict[Place, tuple[int, dict[bytes, CellHead], int]]
-"""Partition → position, key → cell, digest."""
-
-
-def awaited(condition: Callable[[], Any], what: str) -> Any:
-    """What the condition gives once it holds."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        assert time.monotonic() < deadline_s, f"{what} did not come about in {PATIENCE_S:g} s"
-        time.sleep(0.01)
-    return found
 
 
 def mean_of(count: int, major: int) -> float:
@@ -381,232 +357,6 @@ def microseconds(at: datetime) -> int:
     """Since 1970, exactly."""
     since = at - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-@dataclass
-class Process:
-    """One process, its settings and what it says."""
-
-    world: World
-    name: str
-    program: tuple[str, ...]
-    settings: Mapping[str, object]
-    process: subprocess.Popen[bytes] | None = None
-    started_at_us: int = 0
-
-    @property
-    def said(self) -> str:
-        """What it logged."""
-        return (self.world.folder / f"{self.name}.log").read_text()
-
-    def start(self) -> None:
-        """Start it."""
-        environment = {
-            **os.environ,
-            "SYNCLINE_BOOTSTRAP_SERVERS": self.world.stack.bootstrap_servers,
-            "SYNCLINE_PREFIX": self.world.prefix,
-            **{f"SYNCLINE_{setting.upper()}": str(value) for setting, value in self.settings.items()},
-        }
-        self.started_at_us = time.time_ns() // 1_000
-        with (self.world.folder / f"{self.name}.log").open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", *self.program], env=environment, cwd=ROOT, stdout=output, stderr=output
-            )
-
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        assert self.process is not None
-        assert self.process.poll() is None, self.said
-        self.process.send_signal(number)
-
-    def is_stopped(self) -> bool:
-        """Whether it has stopped itself."""
-        assert self.process is not None
-        assert self.process.poll() is None, self.said
-        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-    def await_exit(self) -> int:
-        """Its exit code, once it ends by itself."""
-        assert self.process is not None
-        return self.process.wait(PATIENCE_S)
-
-    def kill(self) -> None:
-        """As `kill -9`."""
-        self.signal(signal.SIGKILL)
-        assert self.process is not None
-        self.process.wait(PATIENCE_S)
-
-    def stop(self) -> None:
-        """As an orchestrator stops it: it ends in order, with exit code 0."""
-        self.signal(signal.SIGTERM)
-        assert self.process is not None
-        assert self.process.wait(PATIENCE_S) == 0, self.said
-
-    def __enter__(self) -> Self:
-        """Not started yet."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Gone, whatever it does."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(PATIENCE_S)
-
-
-@dataclass
-class Agent(Process):
-    """An agent and its store."""
-
-    @property
-    def store(self) -> Path:
-        """The store's folder."""
-        return Path(str(self.settings["store"]))
-
-    def look(self) -> Look | None:
-        """What its store says, in one read transaction; None while there is none."""
-        try:
-            store = LmdbStore.open(self.store, read_only=True)
-        except StoreError:
-            return None
-        try:
-            return Look.of(store)
-        finally:
-            store.close()
-
-    @contextmanager
-    def reader(self) -> Iterator[FeatureReader]:
-        """As a model reads its store."""
-        with FeatureReader(LmdbStore.open(self.store, read_only=True)) as reader:
-            yield reader
-
-    def epoch(self) -> int:
-        """What it has enacted last; -1 while there is nothing."""
-        look = self.look()
-        return look.serving.epoch if look is not None and look.serving is not None else -1
-
-    def await_ready(self) -> None:
-        """Wait until readers get answers."""
-
-        def ready() -> bool:
-            assert self.process is None or self.process.poll() is None, self.said
-            look = self.look()
-            return look is not None and look.condition is not None and look.condition.ready
-
-        awaited(ready, f"{self.name} ready")
-
-    def await_running(self) -> None:
-        """Wait until the process that was started last works on the log."""
-
-        def running() -> bool:
-            assert self.process is None or self.process.poll() is None, self.said
-            condition = self.condition()
-            return (
-                condition is not None
-                and condition.reported_at_us > self.started_at_us
-                and condition.state in ("CATCHING_UP", "LIVE", "HOLDING")
-            )
-
-        awaited(running, f"{self.name} running")
-
-    def condition(self) -> AgentCondition | None:
-        """What it says of itself."""
-        look = self.look()
-        return look.condition if look is not None else None
-
-    def rows(self) -> int:
-        """How many offsets it has folded, over all partitions."""
-        look = self.look()
-        return sum(state.next_offset for state in look.states.values()) if look is not None else 0
-
-    def has_begun(self) -> bool:
-        """Whether it has folded something of every partition."""
-        look = self.look()
-        return look is not None and look.states.keys() == set(self.world.places)
-
-    def is_past(self, contents: Contents) -> bool:
-        """Whether it has come further in every partition."""
-        look = self.look()
-        return look is not None and all(
-            place in look.states and look.states[place].next_offset > position
-            for place, (position, _, _) in contents.items()
-        )
-
-    def await_epoch(self, epoch: int) -> None:
-        """Wait until it has enacted this decision."""
-
-        def there() -> bool:
-            assert self.process is None or self.process.poll() is None, self.said
-            return self.epoch() >= epoch
-
-        awaited(there, f"{self.name} at epoch {epoch}")
-
-    def await_end(self) -> None:
-        """Wait until it has folded everything that stands in the partitions it reads."""
-
-        def there() -> bool:
-            look = self.look()
-            return look is not None and all(
-                state.next_offset >= self.world.ends()[place] for place, state in look.states.items()
-            )
-
-        awaited(there, f"{self.name} at the end of the log")
-
-    def contents(self) -> Contents:
-        """All of its state, in one read transaction."""
-        store = LmdbStore.open(self.store, read_only=True)
-        try:
-            with store.snapshot() as snapshot:
-                found = {}
-                for place in snapshot.partitions():
-                    state = snapshot.state(*place)
-                    assert state is not None
-                    found[place] = (state.next_offset, cells_of(snapshot, place), state.digest.total)
-                return found
-        finally:
-            store.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One moment of a store."""
-
-    serving: Serving | None
-    condition: AgentCondition | None
-    states: dict[Place, PartitionState]
-
-    @classmethod
-    def of(cls, store: Any) -> Look:
-        """All of it in one read transaction."""
-        with store.snapshot() as snapshot:
-            packed, said = snapshot.meta(META_SERVING), snapshot.meta(META_AGENT)
-            return cls(
-                Serving.unpack(packed) if packed else None,
-                AgentCondition.unpack(said) if said else None,
-                {place: snapshot.state(*place) for place in snapshot.partitions()},
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Switched:
-    """What a client saw right after a switch, in one read transaction."""
-
-    store: str
-    release: int
-    epoch: int
-    positions: list[tuple[str, int, int]]
-    cells: list[tuple[str, int, str, int, int, bool, int, str]]
-    """topic, partition, key, event time, offset, deleted, schema id, payload (both as hex)"""
-    values: dict[str, dict[str, Any]]
-    """airport → model input, as the shipped reader gives it"""
-
-
-def cells_of(snapshot: Any, place: Place) -> dict[bytes, CellHead]:
-    """Every cell of a partition, in the reference's form."""
-    return {
-        key: (cell.event_time_us, cell.offset, cell.deleted, cell.schema_id, cell.payload)
-        for key, packed in snapshot.scan(*place)
-        for cell in [unpack_cell(key, packed)]
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,9 @@ import pytest
 
 from syncline.catalog.rollout_events import RolloutAction, RolloutMode
 from syncline.reader.feature_reader import FeatureReader
-from tests.integration.cuts_world import (
-    AIRPORTS,
-    BUNDLE,
-    Agent,
-    Contents,
-    Folded,
-    Place,
-    World,
-    awaited,
-    folded,
-    why_wrong,
-)
+from tests.integration.cuts_processes import Agent, awaited
+from tests.integration.cuts_stores import Contents, Place
+from tests.integration.cuts_world import AIRPORTS, BUNDLE, Folded, World, folded, why_wrong
 from tests.stack.stack import KafkaServer, Stack
 
 pytestmark = pytest.mark.real

@@ -10,7 +10,7 @@ from syncline.catalog.events import Decision, Payload
 from syncline.catalog.rollout_events import Claimed
 from syncline.rollout import steps
 from syncline.rollout.readiness import Readiness
-from syncline.rollout.steps import Append, Lost, Mark, View
+from syncline.rollout.step import Append, Lost, Mark, View
 from tests.simulation.log import Catalog, Kind, Landed, Message, Network, Partition, Place, Record
 
 RESOLVE_S = 20.0

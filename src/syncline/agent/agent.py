@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
-from syncline.agent.enacting import META_REACHED, Enacting
+from syncline.agent.enacting import Enacting
 from syncline.agent.ingest import Ingest
 from syncline.agent.markers import Markers
 from syncline.agent.partitions import Partitions
 from syncline.agent.proofs import Proofs
+from syncline.agent.reporting import Reporting
 from syncline.agent.restoring import Restoring
 from syncline.agent.standing import Standing
 from syncline.agent.states import AgentState
+from syncline.agent.warming import Warming
 from syncline.catalog.enactment import Member
-from syncline.catalog.serving import Serving
 from syncline.catalog_client import CatalogClient
 from syncline.clock import Clock
-from syncline.contracts.checks.tally import Tally
 from syncline.errors import (
     CatalogLost,
     LogUnavailable,
@@ -34,22 +34,14 @@ from syncline.ports.snapshots import SnapshotStore
 from syncline.ports.store import Store
 from syncline.schema_book import SchemaBook
 from syncline.settings import AgentSettings
-from syncline.state.partition import FOLD_VERSION
 from syncline.telemetry.agent_events import AgentEvents
-from syncline.telemetry.reports import AgentStatus, Report, encode_report
-from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
-from syncline.telemetry.violations import AGENT, Reporter
+from syncline.telemetry.reports import AgentStatus
 from syncline.wire.topics import Topics
-
-Kept = dict[int, dict[tuple[str, int], str]]
-"""Release → {(view, MAJOR): topic}."""
 
 RETRY_S = 1.0
 """How long the agent waits before it tries again what a broker refused."""
 ASK_S = 1.0
 """How long the agent waits for one answer of a broker: told to stop meanwhile, it must end within two seconds."""
-WARM_AGAIN_S = 5.0
-"""How long it waits before it tries again to open topics that are only warmed: what is served goes on meanwhile."""
 STANDING_POLL_S = 0.005
 """How long it waits for records while partitions stand at a marker: what lets them go on comes by the catalog."""
 HOLDING_AFTER_S = 1.0
@@ -82,7 +74,6 @@ class Agent:
         """`stopped` says whether to end; `wait` sleeps up to so many seconds, and less when told to end."""
         self._ports = ports
         self._settings = settings
-        self._consumer = consumer
         self._stopped = stopped
         self._wait = wait
         member = Member(consumer, settings.instance)
@@ -112,6 +103,27 @@ class Agent:
             events=self._events,
             alignment_limit_s=settings.alignment_limit_s,
         )
+        self._warming = Warming(
+            ports.log,
+            ports.clock,
+            partitions=self._partitions,
+            enacting=self._enacting,
+            standing=self._standing,
+            ask_s=ASK_S,
+        )
+        self._reporting = Reporting(
+            self.name,
+            consumer,
+            topic=self._topics.reports,
+            settings=settings,
+            writer=self._writer,
+            clock=ports.clock,
+            catalog=self._catalog,
+            partitions=self._partitions,
+            enacting=self._enacting,
+            standing=self._standing,
+            events=self._events,
+        )
         proofs = Proofs(agent=self.name, consumer=consumer, store=ports.store, clock=ports.clock)
         self._markers = Markers(self._enacting, proofs, ports.clock)
         self._restoring = Restoring(
@@ -132,26 +144,13 @@ class Agent:
             stopped=stopped,
             wait=wait,
             on_trouble=self._hold,
-            on_turn=self._report_if_due,
-            on_judged=self._count,
-        )
-        self._violations = ViolationReports(
-            Reporter(AGENT, self.name, consumer),
-            window_s=settings.violation_window_s,
-            append=self._append_counts,
-            on_trouble=self._events.violations_not_reported,
+            on_turn=self._reporting.report_if_due,
+            on_judged=self._reporting.count,
         )
         self._started = False
         self._folded_to = -1
         self._resynced_for = ""
         """Why the store was filled anew last, until it is LIVE again."""
-        self._topics_due = False
-        """Whether topics may have to be opened or dropped before anything else is enacted."""
-        self._warm_due_s = 0.0
-        """When to try again what could not be opened for a release that is not served yet."""
-        self._report_due_s = 0.0
-        self._told: object = None
-        """What a coordinator waits to hear, as it was reported last."""
 
     def run(self) -> None:
         """Work until told to stop; returns after a clean end.
@@ -168,11 +167,11 @@ class Agent:
             if not isinstance(error, SynclineError):
                 said = f"unexpected {type(error).__name__}: {said}"
             self._standing.become(AgentState.FAILED, said)
-            self._report()
+            self._reporting.report()
             raise
         else:
             self._standing.become(AgentState.STOPPED, "it was asked to stop")
-            self._report()
+            self._reporting.report()
         finally:
             self.close()
 
@@ -204,41 +203,18 @@ class Agent:
             self._wait(RETRY_S)
         except TopicMismatch as error:
             self._resync(error)
-        self._report_if_due()
+        self._reporting.report_if_due()
         return rows
 
     def status(self) -> AgentStatus:
         """What this agent is doing, as it reports it."""
-        enacting = self._enacting
-        serving = enacting.serving
-        cursors = self._partitions.cursors
-        return AgentStatus(
-            agent=self.name,
-            consumer=self._consumer,
-            reported_at_us=self._ports.clock.now_us(),
-            state=str(self._standing.state),
-            reason=self._standing.reason,
-            bundle=serving.bundle if serving else "",
-            release=serving.release if serving else None,
-            epoch=serving.epoch if serving else None,
-            catalog_offset=self._catalog.picture.next_offset,
-            fold_version=FOLD_VERSION,
-            applied_rows=self._events.applied_rows,
-            dead_letters=self._events.dead_letters,
-            partitions=tuple(cursor.status() for _, cursor in sorted(cursors.items())),
-            standing_at=next((cursor.stand.cut for cursor in cursors.values() if cursor.stand), None),
-            given_up=tuple(sorted(enacting.alignment.given_up)),
-            pending=len(enacting.alignment.queue),
-            cannot_serve=tuple(sorted((enacting.unopened | enacting.cannot_serve).items())),
-            lock=enacting.lock,
-            deprecated=serving.deprecated if serving else (),
-        )
+        return self._reporting.status()
 
     def close(self) -> None:
         """Release readers and writers; the store is the caller's. Bounded by the settings' stop time."""
         self._partitions.close()
         self._catalog.close()
-        self._violations.end(self._ports.clock.now_us())
+        self._reporting.end()
         self._writer.close(self._settings.stop_timeout_s / 3)
         self._events.stopped(clean=self._standing.state is not AgentState.FAILED)
 
@@ -259,17 +235,9 @@ class Agent:
             self._wait(RETRY_S)
             return
         if self._restoring.is_needed():
-            served = _topics(self._enacting.serving)
-            majors = {
-                major: topic
-                for found in self._present(self._enacting.topics_to_keep()).values()
-                for major, topic in found.items()
-                # One that is only warmed may not be there yet: what is served does not wait for it.
-                if topic in served or not self._is_gone(topic)
-            }
             self._restoring.restore(
                 self._partitions,
-                majors,
+                self._warming.to_restore(),
                 begin_anew=self._enacting.begin_anew,
                 catalog_topic=self._topics.catalog,
                 timeout_s=ASK_S,
@@ -278,67 +246,11 @@ class Agent:
         if self._enacting.alignment.queue:
             # What was decided while it was away comes first: it lags until then.
             self._standing.must_catch_up()
-        self._open_topics()
+        self._warming.open_topics()
         self._started = True
         self._partitions.assign()
         self._standing.become(AgentState.CATCHING_UP, "")
-        self._report_again()
-
-    def _present(self, kept: Kept) -> Kept:
-        """What is to be kept, but for topics of releases that are only passed through and are gone already."""
-        for release, majors in kept.items():
-            if self._enacting.is_let_go(release):
-                self._enacting.gone |= {topic for topic in majors.values() if self._is_gone(topic)}
-        return {
-            release: {major: topic for major, topic in majors.items() if topic not in self._enacting.gone}
-            for release, majors in kept.items()
-        }
-
-    def _is_gone(self, topic: str) -> bool:
-        return topic not in self._partitions.topics and self._ports.log.describe_topic(topic, ASK_S) is None
-
-    def _open_topics(self) -> bool:
-        """Open what is to be read and is not open yet, and drop what was let go; whether that changed anything.
-
-        What it does not come to, as a broker is away, is due at the next turn.
-        """
-        enacting, before = self._enacting, self._partitions.topics
-        serving = enacting.serving
-        if serving is None:
-            return False
-        self._topics_due = True
-        enacting.unopened = {}
-        kept = enacting.topics_to_keep()
-        for release, majors in self._present(kept).items():
-            try:
-                self._partitions.open(majors, ASK_S)
-            except (TopicMismatch, TopicMissing, LogUnavailable) as error:
-                if release == serving.release:
-                    raise
-                # It is warmed for later, and what is served now does not depend on it.
-                enacting.unopened[release] = str(error)
-        self._partitions.drop(enacting.topics_let_go())
-        self._partitions.leave(
-            self._partitions.topics - {topic for majors in kept.values() for topic in majors.values()}
-        )
-        self._note_trimmed(kept)
-        self._topics_due = False
-        self._warm_due_s = self._ports.clock.monotonic_s() + WARM_AGAIN_S
-        return self._partitions.topics != before
-
-    def _note_trimmed(self, kept: Kept) -> None:
-        """A state whose head was trimmed away is wrong: it is never served, nor switched to."""
-        enacting = self._enacting
-        trimmed = {
-            cursor.major.topic for cursor in self._partitions.cursors.values() if cursor.state.head_trimmed
-        }
-        self._standing.trimmed = bool(enacting.serving and trimmed & _topics(enacting.serving))
-        for release, majors in kept.items():
-            gone = sorted(trimmed & set(majors.values()))
-            if gone and enacting.serving is not None and release != enacting.serving.release:
-                enacting.unopened.setdefault(
-                    release, f"the beginning of {gone[0]} is gone: start this agent from a snapshot"
-                )
+        self._reporting.tell_again(self._ports.store)
 
     def _resync(self, error: TopicMismatch) -> None:
         """The store does not belong to the log any more: never a silent jump (P6)."""
@@ -365,14 +277,11 @@ class Agent:
             pass
         if self._catalog.picture.next_offset != self._folded_to:
             self._learn()
-            self._topics_due = True
-        if self._enacting.unopened and self._ports.clock.monotonic_s() >= self._warm_due_s:
-            # A topic may have been made, or answer, without any new decision.
-            self._topics_due = True
-        if not self._topics_due or self._enacting.serving is None:
+            self._warming.must_look()
+        if not self._warming.is_due or self._enacting.serving is None:
             return
         # Nothing is enacted before what it needs is open, however long a broker is away.
-        changed = self._open_topics()
+        changed = self._warming.open_topics()
         for cursor in self._partitions.cursors.values():
             if cursor.held:
                 cursor.held, changed = "", True
@@ -401,10 +310,10 @@ class Agent:
             self._events.cut_given_up(cut, limit_s=self._settings.alignment_limit_s)
         epoch = self._enacting.serving.epoch if self._enacting.serving else None
         for reached in self._enacting.enact_what_is_ready(self._partitions.cursors):
-            self._tell(reached)
+            self._reporting.tell(reached)
         changed = self._enacting.serving is not None and self._enacting.serving.epoch != epoch
         if changed:
-            self._open_topics()
+            self._warming.open_topics()
         for cursor in self._partitions.cursors.values():
             if cursor.stand is not None:
                 cursor.stand = self._markers.stand_at(
@@ -414,18 +323,11 @@ class Agent:
         if changed:
             self._partitions.assign()
         for proof in self._markers.proven:
-            self._tell(proof)
+            self._reporting.tell(proof)
         self._markers.proven.clear()
         # After the proofs: whoever reads that an audit was passed has read them all.
         for reached in self._markers.audits_passed(self._partitions.cursors):
-            self._tell(reached)
-
-    def _report_again(self) -> None:
-        """What was reported of the last cut may not have arrived before this agent ended."""
-        with self._ports.store.snapshot() as snapshot:
-            packed = snapshot.meta(META_REACHED)
-        if packed is not None:
-            self._append_report(packed)
+            self._reporting.tell(reached)
 
     # The log: one micro-batch at a time.
 
@@ -483,7 +385,7 @@ class Agent:
         """Which state all of this amounts to."""
         why = self._why_holding()
         cursors = self._partitions.cursors.values()
-        served = _topics(self._enacting.serving) if self._enacting.serving else set()
+        served = self._enacting.serving.topics if self._enacting.serving else frozenset()
         behind = [cursor for cursor in cursors if cursor.major.topic in served and not cursor.caught_up]
         if why:
             self._standing.become(AgentState.HOLDING, why)
@@ -521,59 +423,4 @@ class Agent:
     def _hold(self, reason: str) -> None:
         """Nothing can be committed for now: say so while it lasts."""
         self._standing.become(AgentState.HOLDING, reason)
-        self._report_if_due()
-
-    def _count(self, tally: Tally) -> None:
-        self._events.judged(tally)
-        self._violations.count(tally, self._ports.clock.now_us())
-
-    def _append_counts(self, key: bytes, value: bytes, on_answer: OnAnswer) -> None:
-        self._writer.append(
-            self._topics.reports,
-            key=key,
-            value=value,
-            on_outcome=lambda outcome: on_answer(outcome.trouble),
-        )
-
-    def _report_if_due(self) -> None:
-        if self._violations.send(self._ports.clock.now_us()):
-            self._writer.poll(0.0)
-        if self._ports.clock.monotonic_s() >= self._report_due_s or self._news() != self._told:
-            self._report()
-
-    def _news(self) -> object:
-        """What is reported at once: a coordinator prepares no cut before it has heard of it."""
-        enacting = self._enacting
-        if not self._started or enacting.serving is None:
-            return None
-        return (
-            enacting.serving.epoch,
-            enacting.releases_known,
-            enacting.cannot_serve,
-            dict(enacting.unopened),
-            [cursor.caught_up for cursor in self._partitions.cursors.values()].count(True),
-        )
-
-    def _report(self) -> None:
-        """Status to the reports topic, offsets to the lag tools: best effort, the store knows better."""
-        self._report_due_s = self._ports.clock.monotonic_s() + self._settings.report_interval_s
-        self._told = self._news()
-        self._standing.save()
-        self._enacting.warn()
-        self._partitions.look_at_ends()
-        self._tell(self.status())
-        self._partitions.commit()
-
-    def _tell(self, report: Report) -> None:
-        self._append_report(encode_report(report))
-
-    def _append_report(self, packed: bytes) -> None:
-        try:
-            self._writer.append(self._topics.reports, key=self.name.encode(), value=packed)
-        except (BufferError, LogUnavailable, TopicMissing) as error:
-            self._events.log_unavailable(f"nothing was reported: {error}")
-        self._writer.poll(0.0)
-
-
-def _topics(serving: Serving) -> set[str]:
-    return {view.topic for view in serving.views}
+        self._reporting.report_if_due()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from syncline.catalog.enactment import admits, base_release, declarations, releases_to_warm
+from syncline.agent.releases import is_let_go, let_go, majors_of, to_keep, unserved
+from syncline.catalog.enactment import base_release, declarations
 from syncline.catalog.lock import META_LOCK, lock_of
 from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
-from syncline.errors import CatalogError, CatalogLost, StoreFull
+from syncline.errors import CatalogLost, StoreFull
 from syncline.rollout.alignment import Alignment, Place, is_aligned
 from syncline.state.partition import FOLD_VERSION
 from syncline.telemetry.cut_reports import CutReached, DigestAt, encode_cut_report
@@ -16,6 +17,7 @@ from syncline.telemetry.deprecated_use import DeprecatedUse
 
 if TYPE_CHECKING:
     from syncline.agent.cursor import Cursor
+    from syncline.agent.releases import Majors
     from syncline.agent.standing import Standing
     from syncline.catalog.coordination import Ruling
     from syncline.catalog.enactment import Member
@@ -151,62 +153,33 @@ class Enacting:
             raise AssertionError("a declared consumer has a release to begin with")
         return base
 
-    def topics_to_keep(self) -> dict[int, dict[tuple[str, int], str]]:
-        """Release → {(view, MAJOR): topic} of all releases whose cells are to be kept current, ascending."""
+    def topics_to_keep(self) -> dict[int, Majors]:
+        """Release → topics of all releases whose cells are to be kept current, ascending."""
         picture, serving = self._picture, self.serving
         if picture is None or serving is None:
             return {}
         if self.undeclared:
-            return {serving.release: _majors(picture, serving.bundle, serving.release)}
-        found: dict[int, dict[tuple[str, int], str]] = {}
-        for number in releases_to_warm(picture, self._member, active=serving.release, applied=serving.epoch):
-            if number == serving.release or number not in self.cannot_serve:
-                found[number] = _majors(picture, serving.bundle, number)
-        return found
+            return {serving.release: majors_of(picture, serving.bundle, serving.release)}
+        return to_keep(picture, self._member, serving, cannot_serve=self.cannot_serve)
 
     def topics_let_go(self) -> set[str]:
         """The topics that only releases before the active one have, and that nothing can bring back."""
         picture, serving = self._picture, self.serving
         if picture is None or serving is None or self.undeclared:
             return set()
-        kept = releases_to_warm(picture, self._member, active=serving.release, applied=serving.epoch)
-        gone = {
-            topic
-            for number in range(1, serving.release)
-            if number not in kept
-            for topic in _majors(picture, serving.bundle, number).values()
-        }
-        return gone - {
-            topic for number in kept for topic in _majors(picture, serving.bundle, number).values()
-        }
+        return let_go(picture, self._member, serving)
 
     def is_let_go(self, release: int) -> bool:
         """Whether a release is only passed through on the way to what stands: its topics may be gone."""
         picture, serving = self._picture, self.serving
-        if picture is None or serving is None:
-            return False
-        coordination = picture.coordination
-        return release < coordination.standing(serving.bundle) and release not in coordination.retained(
-            serving.bundle
-        )
+        return picture is not None and serving is not None and is_let_go(picture, serving, release)
 
     def _judge_releases(self, picture: Picture, bundle: str) -> None:
-        """Which releases of the future this agent could not serve (log.md, rule 8)."""
-        releases = [recorded.payload for recorded in picture.releases[bundle]]
-        self.releases_known = len(releases)
+        """Which releases of the future this agent could not serve."""
+        self.releases_known = len(picture.releases[bundle])
         subscription = picture.subscriptions[self._member.consumer].payload
         ahead = {ruling.to_release for ruling in self.alignment.queue}
-        found: dict[int, str] = {}
-        for release in releases:
-            if release.release not in ahead and not admits(subscription, releases, release.release):
-                continue
-            for view in release.views:
-                registered = picture.version(view.view, view.version)
-                try:
-                    if registered is not None:
-                        self._book[registered.schema_id]
-                except CatalogError as error:
-                    found[release.release] = str(error)
+        found = unserved(picture, subscription, self._book, ahead=ahead)
         for number, why in found.items():
             if number not in self.cannot_serve:
                 self._events.cannot_serve(bundle, number, why)
@@ -363,15 +336,6 @@ def _require_known(picture: Picture, before: Serving, bundle: str) -> None:
             f"catalog ends at {picture.next_offset} without it: it was deleted and made again, or truncated. Restore "
             "it; or, where all of it was begun anew, start this agent with an empty store folder"
         )
-
-
-def _majors(picture: Picture, bundle: str, release: int) -> dict[tuple[str, int], str]:
-    """(view, MAJOR) → topic of a release."""
-    views = picture.releases[bundle][release - 1].payload.views
-    registered = [picture.version(view.view, view.version) for view in views]
-    return {
-        (version.view, version.version.major): version.topic for version in registered if version is not None
-    }
 
 
 def digest_at(cursor: Cursor, offset: int) -> DigestAt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from syncline.agent.opening import forget_topics, open_cursors, require_identity
@@ -10,13 +10,11 @@ from syncline.errors import LogUnavailable, TopicMismatch, TopicMissing
 
 if TYPE_CHECKING:
     from syncline.agent.cursor import Cursor
+    from syncline.agent.releases import Majors
     from syncline.ports.log import Batch, Log, LogReader, TopicPartition
     from syncline.ports.store import Store
     from syncline.schema_book import SchemaBook
     from syncline.telemetry.agent_events import AgentEvents
-
-Majors = Mapping[tuple[str, int], str]
-"""(view, MAJOR) → topic."""
 
 IDENTITY_CHECK_S = 30.0
 """How often the agent makes sure that its topics are still the same ones."""

@@ -16,7 +16,8 @@ from syncline.snapshots.restore import Restored, restore_newest
 from syncline.snapshots.take import take
 
 if TYPE_CHECKING:
-    from syncline.agent.partitions import Majors, Partitions
+    from syncline.agent.partitions import Partitions
+    from syncline.agent.releases import Majors
     from syncline.agent.standing import Standing
     from syncline.clock import Clock
     from syncline.ports.log import Log

@@ -72,6 +72,11 @@ class Serving:
     """Catalog offset from which on the consumer has read this bundle: withdrawn and declared anew, it begins anew."""
 
     @property
+    def topics(self) -> frozenset[str]:
+        """The topics that hold its views' records."""
+        return frozenset(view.topic for view in self.views)
+
+    @property
     def deprecated(self) -> tuple[tuple[str, str], ...]:
         """(view version, since and until when, and what to use instead) of what is on its way out, sorted."""
         found = {view.reference: view.deprecated for view in self.views if view.deprecated}

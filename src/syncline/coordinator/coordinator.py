@@ -18,7 +18,8 @@ from syncline.coordinator.standing import Standing
 from syncline.coordinator.states import CoordinatorState
 from syncline.errors import CatalogError, LogError, LogUnavailable, SynclineError, TopicMissing
 from syncline.ports.log import Log
-from syncline.rollout.steps import Append, Lost, Mark, View, Wait, next_step
+from syncline.rollout.step import Append, Lost, Mark, View, Wait
+from syncline.rollout.steps import next_step
 from syncline.settings import CoordinatorSettings
 from syncline.telemetry.coordinator_events import CoordinatorEvents
 from syncline.telemetry.cut_reports import CoordinatorStatus

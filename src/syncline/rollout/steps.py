@@ -5,14 +5,11 @@ It never finishes another's cut: a claim aborts what is open, and a successor st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from syncline.catalog.coordination import Audit, Coordination, Cut, CutState, Request, Rollout
-from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import (
     Cohort,
-    Coordinated,
     CutAborted,
     CutCommitted,
     CutKind,
@@ -26,70 +23,14 @@ from syncline.catalog.rollout_events import (
     RolloutPaused,
 )
 from syncline.errors import CatalogError
-from syncline.rollout.alignment import Place
-from syncline.rollout.readiness import Readiness, why_not_ready
+from syncline.rollout.readiness import why_not_ready
+from syncline.rollout.step import Append, Lost, Mark, Step, View, Wait
 
 ATTEMPTS_MAX = 3
 """How many cuts of a rollout, or of an audit, may fail before a person is asked."""
 LIVE = "live"
 CANARY = "canary"
 """The step of a release that only a part of the agents serves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """A record to be appended; what it changes is known when it was read back."""
-
-    payload: Coordinated
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Markers to be written, into the partitions of which none is acknowledged yet."""
-
-    cut: int
-    places: tuple[Place, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do now; `reasons` says of each bundle that wants something why not, where a person should know."""
-
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Another coordinator has claimed: whatever this one writes is void."""
-
-    holder: str
-
-
-Step = Append | Mark | Wait | Lost
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """All that a coordinator goes by."""
-
-    picture: Picture
-    claim: int
-    """Offset of its own claim."""
-    now_us: int
-    prepare_timeout_us: int
-    """How long the markers of a cut may take."""
-    partitions_of: Callable[[str], int]
-    """topic → how many partitions its contract says."""
-    acknowledged: Mapping[Place, int] = field(default_factory=dict)
-    """Of the open cut: where a marker stands, by its acknowledgement."""
-    fleet: Sequence[Readiness] = ()
-    """The agents that were heard of lately."""
-
-    @property
-    def coordination(self) -> Coordination:
-        """What stands of claims, cuts and rollouts."""
-        return self.picture.coordination
 
 
 def next_step(view: View) -> Step:

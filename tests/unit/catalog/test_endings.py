@@ -23,7 +23,8 @@ from syncline.catalog.lifecycle import needed_by, releases_in_use, retired_in
 from syncline.catalog.lifecycle_events import SubscriptionWithdrawn, ViewVersionDeprecated, ViewVersionRetired
 from syncline.catalog.rollout_events import Claimed, Cohort, RolloutAction, RolloutMode, RolloutRequested
 from syncline.contracts.model import Version
-from syncline.rollout.steps import Append, Mark, View, next_step
+from syncline.rollout.step import Append, Mark, View
+from syncline.rollout.steps import next_step
 from tests.unit.catalog.test_fold import view
 
 VERSIONS = [Version(1, 0), Version(1, 1), Version(2, 0)]

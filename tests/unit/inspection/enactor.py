@@ -11,7 +11,8 @@ from syncline.catalog.rollout_events import Claimed
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import SystemClock
 from syncline.ports.log import Outcome
-from syncline.rollout.steps import Append, Mark, View, next_step
+from syncline.rollout.step import Append, Mark, View
+from syncline.rollout.steps import next_step
 from syncline.telemetry.cut_reports import CoordinatorStatus
 from syncline.telemetry.reports import Report, encode_report
 from syncline.wire.control import Marker

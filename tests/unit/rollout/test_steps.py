@@ -27,7 +27,8 @@ from syncline.catalog.rollout_events import (
 )
 from syncline.rollout.alignment import Place
 from syncline.rollout.readiness import WARM_ROWS, Readiness
-from syncline.rollout.steps import ATTEMPTS_MAX, Append, Lost, Mark, Step, View, Wait, next_step
+from syncline.rollout.step import Append, Lost, Mark, Step, View, Wait
+from syncline.rollout.steps import ATTEMPTS_MAX, next_step
 from tests.unit.catalog.coordination_book import (
     BUNDLE,
     COUNTS,
