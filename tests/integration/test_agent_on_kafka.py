@@ -504,10 +504,11 @@ def test_an_unknown_schema_id_holds_until_it_is_registered(world: World) -> None
     sidecar = Sidecar(world, "a")
     home = partition_for(b"EWR", PARTITIONS)
 
+    # Before it starts: an agent that has been LIVE stays ready, and its ages tell how old the values are.
+    world.publish([world.version.record("EWR", at_us=at_us)] * 3)
+    world.publish([later.record("EWR", at_us=at_us + 1, extra="new")])
+    world.publish([world.version.record("EWR", at_us=at_us)] * 2)
     with running(sidecar):
-        world.publish([world.version.record("EWR", at_us=at_us)] * 3)
-        world.publish([later.record("EWR", at_us=at_us + 1, extra="new")])
-        world.publish([world.version.record("EWR", at_us=at_us)] * 2)
         condition = sidecar.await_state("HOLDING")
         assert f"schema id {later.schema_id} at offset 3" in condition.reason
         assert not condition.ready

@@ -114,10 +114,9 @@ class Kafka:
             [
                 *self._java("kafka.tools.StorageTool", heap="64m"),
                 "format",
-                "-t",
-                self._cluster,
-                "-c",
-                str(draft),
+                # In one word: an id may begin with a hyphen.
+                f"--cluster-id={self._cluster}",
+                f"--config={draft}",
             ],
             capture_output=True,
             text=True,
