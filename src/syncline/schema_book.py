@@ -49,8 +49,9 @@ class SchemaBook(Mapping[int, ViewSchema]):
             for payload in self._registered.values()
             if payload.view == view and payload.version.major == major
         ]
-        versions.sort(key=lambda payload: payload.version.minor)
-        return ViewMajor.of([self[payload.schema_id].contract for payload in versions])
+        # The first alone: a later version that this program cannot use is no reason not to read the others.
+        first = min(versions, key=lambda payload: payload.version.minor)
+        return ViewMajor.of(self[first.schema_id].contract)
 
     def __getitem__(self, schema_id: int) -> ViewSchema:
         """The compiled schema.

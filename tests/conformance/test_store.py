@@ -433,6 +433,21 @@ def test_forget_takes_some_partitions_away_and_nothing_else(store: Store) -> Non
         assert (snapshot.meta("kept"), snapshot.generation()) == (b"1", 1)
 
 
+def test_forget_writes_meta_in_the_same_transaction(store: Store) -> None:
+    """P3: what is forgotten, and what is noted of it, are there together or not at all."""
+    store.commit([write(keys=[b"a"], cells=[b"1"])], {"kept": b"1", "noted": b"before"})
+
+    with pytest.raises(StoreError, match="meta name"):
+        store.forget([("flights", 0)], {"": b"1"})
+    with store.snapshot() as before:
+        assert before.partitions() == [("flights", 0)]
+    store.forget([("flights", 0)], {"noted": b"after"})
+
+    with store.snapshot() as snapshot:
+        assert snapshot.partitions() == []
+        assert (snapshot.meta("kept"), snapshot.meta("noted"), snapshot.generation()) == (b"1", b"after", 2)
+
+
 def test_no_name_of_meta_collides_with_the_stores_own(store: Store) -> None:
     """A role may call a value `generation` or `format`."""
     store.commit([], {"generation": b"x", "format": b"y"})

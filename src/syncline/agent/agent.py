@@ -110,6 +110,7 @@ class Agent:
             enacting=self._enacting,
             standing=self._standing,
             ask_s=ASK_S,
+            can_restore=ports.snapshots is not None,
         )
         self._reporting = Reporting(
             self.name,
@@ -185,7 +186,8 @@ class Agent:
                 self._follow_catalog()
                 self._enact()
                 rows = self._take_batch()
-                self._partitions.check_identity()
+                for topic, why in self._partitions.check_identity(self._served).items():
+                    self._warming.lose(topic, why)
                 if not any(cursor.stand for cursor in self._partitions.cursors.values()):
                     self._restoring.take_if_due()
         except LogUnavailable as error:
@@ -217,6 +219,12 @@ class Agent:
         self._reporting.end()
         self._writer.close(self._settings.stop_timeout_s / 3)
         self._events.stopped(clean=self._standing.state is not AgentState.FAILED)
+
+    @property
+    def _served(self) -> frozenset[str]:
+        """The topics of what is served."""
+        serving = self._enacting.serving
+        return frozenset() if serving is None else serving.topics
 
     # Starting: rule 1 of log.md. The catalog first; no feature record before that.
 
@@ -310,7 +318,7 @@ class Agent:
             self._events.cut_given_up(cut, limit_s=self._settings.alignment_limit_s)
         epoch = self._enacting.serving.epoch if self._enacting.serving else None
         for reached in self._enacting.enact_what_is_ready(self._partitions.cursors):
-            self._reporting.tell(reached)
+            self._reporting.tell_until_heard(reached)
         changed = self._enacting.serving is not None and self._enacting.serving.epoch != epoch
         if changed:
             self._warming.open_topics()
@@ -327,7 +335,7 @@ class Agent:
         self._markers.proven.clear()
         # After the proofs: whoever reads that an audit was passed has read them all.
         for reached in self._markers.audits_passed(self._partitions.cursors):
-            self._reporting.tell(reached)
+            self._reporting.tell_until_heard(reached)
 
     # The log: one micro-batch at a time.
 
@@ -369,9 +377,13 @@ class Agent:
             case EventKind.UNAVAILABLE:
                 self._events.log_unavailable(event.message)
             case EventKind.OFFSET_OUT_OF_RANGE | EventKind.TOPIC_MISSING:
+                where = f"{event.topic} partition {event.partition}"
+                why = f"{where} cannot be read on: {event.message}. Nothing was skipped"
+                if event.topic and event.topic not in self._served:
+                    self._warming.lose(event.topic, why)
+                    return
                 raise TopicMismatch(
-                    f"{event.topic} partition {event.partition} cannot be read on: {event.message}. Nothing was "
-                    "skipped. Start this agent with an empty store folder once the topic is there"
+                    f"{why}. Start this agent with an empty store folder once the topic is there"
                 )
             case EventKind.FATAL:
                 self._events.reader_rebuilt(event.message)
@@ -385,8 +397,7 @@ class Agent:
         """Which state all of this amounts to."""
         why = self._why_holding()
         cursors = self._partitions.cursors.values()
-        served = self._enacting.serving.topics if self._enacting.serving else frozenset()
-        behind = [cursor for cursor in cursors if cursor.major.topic in served and not cursor.caught_up]
+        behind = [cursor for cursor in cursors if cursor.major.topic in self._served and not cursor.caught_up]
         if why:
             self._standing.become(AgentState.HOLDING, why)
         elif behind or (self._enacting.alignment.queue and not self._standing.caught_up):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from syncline.agent.releases import is_let_go, let_go, majors_of, to_keep, unserved
+from syncline.agent.releases import is_passed_through, let_go, majors_of, to_keep, unserved
 from syncline.catalog.enactment import base_release, declarations
 from syncline.catalog.lock import META_LOCK, lock_of
 from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
@@ -72,7 +72,7 @@ class Enacting:
         self.undeclared = ""
         """Why there is nothing to serve: the catalog does not know the consumer; empty where it does."""
         self.gone: set[str] = set()
-        """Topics of releases that are only passed through, and that do not exist any more."""
+        """Topics that are not read, as only releases that are passed through have them."""
         self._picture: Picture | None = None
         with store.snapshot() as snapshot:
             packed = snapshot.meta(META_SERVING)
@@ -119,16 +119,21 @@ class Enacting:
             serving.release,
             serving.epoch,
         )
-        self._standing.refuses = self._refusal()
-        self._store.commit(
-            [],
-            {
-                META_SERVING: serving.pack(),
-                META_LOCK: lock.pack(),
-                META_AGENT: self._standing.condition().pack(),
-                **more,
-            },
-        )
+        refused, self._standing.refuses = self._standing.refuses, self._refusal()
+        try:
+            self._store.commit(
+                [],
+                {
+                    META_SERVING: serving.pack(),
+                    META_LOCK: lock.pack(),
+                    META_AGENT: self._standing.condition().pack(),
+                    **more,
+                },
+            )
+        except StoreFull:
+            # What was refused still is, as nothing was written.
+            self._standing.refuses = refused or self._standing.refuses
+            raise
         self.serving, self.lock = serving, lock.hash
         self._deprecated_use.only(serving.deprecated)
         if is_new:
@@ -169,10 +174,12 @@ class Enacting:
             return set()
         return let_go(picture, self._member, serving)
 
-    def is_let_go(self, release: int) -> bool:
-        """Whether a release is only passed through on the way to what stands: its topics may be gone."""
+    def is_passed_through(self, release: int) -> bool:
+        """Whether a release is only passed through on the way to what stands: its topics may be gone, or trimmed."""
         picture, serving = self._picture, self.serving
-        return picture is not None and serving is not None and is_let_go(picture, serving, release)
+        if picture is None or serving is None:
+            return False
+        return is_passed_through(picture, self.alignment.queue, serving.bundle, release)
 
     def _judge_releases(self, picture: Picture, bundle: str) -> None:
         """Which releases of the future this agent could not serve."""
@@ -250,8 +257,9 @@ class Enacting:
         try:
             self._take_over(picture, now, more)
         except StoreFull:
-            # Nothing was written: it is still to be enacted.
+            # Nothing was written: it is still to be enacted, and what an Immediate speaks of is not served meanwhile.
             self.alignment.learn(picture, self._member, applied=serving.epoch)
+            self._standing.refuses = self._refusal()
             raise
         self._events.decision_enacted(
             ruling.bundle,

@@ -37,7 +37,10 @@ class _Folded:
 
 
 class Ingest:
-    """Folds batches into the store. Either all of a batch up to each partition's stop is committed, or nothing is."""
+    """Folds batches into the store. Either all of a batch up to each partition's stop is committed, or nothing is.
+
+    What cannot be committed soon is left, and read again: a rollback in the catalog does not wait for it.
+    """
 
     def __init__(
         self,
@@ -72,8 +75,9 @@ class Ingest:
         """Why nothing can be committed at the moment; empty when all is well."""
 
     def fold(self, batch: Batch, cursors: Mapping[TopicPartition, Cursor], book: SchemaBook) -> list[Cursor]:
-        """Fold the batch and commit; returns the cursors that do not go on now: held at a record, or at a marker.
+        """Fold the batch and commit; returns the cursors that are to be read from where they are.
 
+        Those that do not go on now, held at a record or at a marker, and those that were not taken to their end.
         Rows of partitions that are not assigned any more, that do not go on, or were folded before, are passed by.
         """
         stopped: list[Cursor] = []
@@ -85,7 +89,7 @@ class Ingest:
         while pending:
             folded = self._judge_all(pending, book)
             if not self._commit(folded):
-                return stopped
+                break
             at_markers: list[_Folded] = []
             for each in folded:
                 if not self._go_on(each):
@@ -95,12 +99,12 @@ class Ingest:
                     at_markers.append(each)
             rest = self._step_over(at_markers)
             if rest is None:
-                return stopped
+                break
             pending = rest
             if pending:
                 self._on_turn()
                 if self._stopped():
-                    return stopped
+                    break
         return stopped + _short(batch, cursors)
 
     def _go_on(self, folded: _Folded) -> bool:
@@ -177,7 +181,7 @@ class Ingest:
         return _Folded(cursor, rows, verdict, write, cut_off)
 
     def _step_over(self, at_markers: list[_Folded]) -> list[tuple[Cursor, Rows]] | None:
-        """Pass the markers that these slices stopped at; the rows after them, or None if the agent was stopped."""
+        """Pass the markers that these slices stopped at; the rows after them, or None if there was no room."""
         # The partitions of a cut meet its markers at about the same time: one commit for all of them.
         passed = [
             (each, self._over_marker(each, each.verdict.stop)) for each in at_markers if each.verdict.stop
@@ -219,7 +223,7 @@ class Ingest:
         )
 
     def _commit(self, folded: list[_Folded]) -> bool:
-        """Dead letters first, then the store; False if the agent was stopped before all of it was done."""
+        """Dead letters first, then the store; False if it cannot be done now: nothing was committed."""
         letters = [letter for each in folded for letter in self._letters(each)]
         if letters and not self._office.deliver(letters, self._in_trouble):
             return False
@@ -227,23 +231,23 @@ class Ingest:
         if writes and not self._store_all(writes):
             return False
         self.trouble = ""
+        if letters:
+            self._office.committed()
         for each in folded:
             each.cursor.state = each.write.state
             self._announce(each)
         return True
 
     def _store_all(self, writes: list[PartitionWrite]) -> bool:
-        while True:
-            try:
-                self._store.commit(writes)
-            except StoreFull as error:
-                self._in_trouble(str(error))
-                self._events.store_full(str(error))
-                if self._stopped():
-                    return False
+        try:
+            self._store.commit(writes)
+        except StoreFull as error:
+            self._in_trouble(str(error))
+            self._events.store_full(str(error))
+            if not self._stopped():
                 self._wait(1.0)
-            else:
-                return True
+            return False
+        return True
 
     def _in_trouble(self, reason: str) -> None:
         self.trouble = reason

@@ -41,12 +41,12 @@ def forget_topics(store: Store, topics: Collection[str]) -> None:
     with store.snapshot() as snapshot:
         places = [place for place in snapshot.partitions() if place[0] in topics]
         packed = snapshot.meta(META_IDENTITY)
-    store.forget(places)
+    meta = {}
     if packed is not None:
         before = LogIdentity.unpack(packed)
         kept = {topic: found for topic, found in before.topics.items() if topic not in topics}
-        if kept != before.topics:
-            store.commit([], {META_IDENTITY: replace(before, topics=kept).pack()})
+        meta[META_IDENTITY] = replace(before, topics=kept).pack()
+    store.forget(places, meta)
 
 
 def open_cursors(

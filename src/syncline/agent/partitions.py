@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from syncline.agent.opening import forget_topics, open_cursors, require_identity
@@ -53,6 +53,11 @@ class Partitions:
         """The topics that are open."""
         return {topic for topic, _ in self.cursors}
 
+    def stored_topics(self) -> set[str]:
+        """The topics that the store has something of."""
+        with self._store.snapshot() as snapshot:
+            return {topic for topic, _ in snapshot.partitions()}
+
     def connect(self) -> LogReader:
         """A reader, made if there is none."""
         if self.reader is None:
@@ -93,9 +98,7 @@ class Partitions:
 
     def drop(self, topics: set[str]) -> None:
         """Forget these topics, in the store too, as far as they are there."""
-        with self._store.snapshot() as snapshot:
-            stored = {topic for topic, _ in snapshot.partitions()}
-        gone = (stored | self.topics) & topics
+        gone = (self.stored_topics() | self.topics) & topics
         if not gone:
             return
         for place in [place for place in self.cursors if place[0] in gone]:
@@ -131,24 +134,35 @@ class Partitions:
         if self.reader is not None:
             self.reader.commit({place: cursor.state.next_offset for place, cursor in self.cursors.items()})
 
-    def check_identity(self) -> None:
+    def check_identity(self, served: Collection[str]) -> dict[str, str]:
         """From time to time, make sure that the topics are still the same ones.
 
+        Returns:
+            topic → what is wrong with it, of those that are not `served`.
+
         Raises:
-            TopicMismatch: they are not.
+            TopicMismatch: one that is served is another one, or the catalog is.
+            TopicMissing: one that is served is gone.
         """
         now_s = self._monotonic_s()
         if now_s < self._identity_due_s:
-            return
+            return {}
         self._identity_due_s = now_s + IDENTITY_AGAIN_S
+        wrong: dict[str, str] = {}
         try:
-            asked = {*self.topics, self._catalog_topic}
+            asked = {*(self.topics & set(served)), self._catalog_topic}
             require_identity(self._log, self._store, asked, timeout_s=IDENTITY_ASK_S)
+            for topic in sorted(self.topics - set(served)):
+                try:
+                    require_identity(self._log, self._store, {topic}, timeout_s=IDENTITY_ASK_S)
+                except (TopicMismatch, TopicMissing) as error:
+                    wrong[topic] = str(error)
         except LogUnavailable as error:
             # Nothing to hold for: while no broker answers nothing is read, and the reader goes on by itself.
             self._events.log_unavailable(str(error))
         else:
             self._identity_due_s = now_s + IDENTITY_CHECK_S
+        return wrong
 
     def watermarks(self, majors: Majors, timeout_s: float) -> dict[TopicPartition, tuple[int, int]]:
         """(first, end) of every partition of these topics that exists.

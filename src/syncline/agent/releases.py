@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from syncline.catalog.enactment import admits, releases_to_warm
 from syncline.errors import CatalogError
 
 if TYPE_CHECKING:
+    from syncline.catalog.coordination import Ruling
     from syncline.catalog.enactment import Member
     from syncline.catalog.events import SubscriptionDeclared
     from syncline.catalog.fold import Picture
@@ -50,11 +51,15 @@ def let_go(picture: Picture, member: Member, serving: Serving) -> set[str]:
     return topics([number for number in range(1, serving.release) if number not in kept]) - topics(kept)
 
 
-def is_let_go(picture: Picture, serving: Serving, release: int) -> bool:
-    """Whether a release is only passed through on the way to what stands: its topics may be gone."""
+def is_passed_through(picture: Picture, queue: Sequence[Ruling], bundle: str, release: int) -> bool:
+    """Whether a release that was let go is only passed through, as more is to be enacted after it.
+
+    Nobody serves it once that is done, and nothing can bring it back: whether its topics are still there, whole or
+    trimmed, does not matter.
+    """
     coordination = picture.coordination
-    stands = coordination.standing(serving.bundle)
-    return release < stands and release not in coordination.retained(serving.bundle)
+    is_let_go = release < coordination.standing(bundle) and release not in coordination.retained(bundle)
+    return is_let_go and bool(queue) and queue[-1].to_release != release
 
 
 def unserved(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from syncline.agent.enacting import META_REACHED
 from syncline.errors import LogUnavailable, TopicMissing
-from syncline.state.partition import FOLD_VERSION
+from syncline.ports.log import Outcome, OutcomeKind
+from syncline.state.partition import FOLD_VERSION, RING_SIZE
 from syncline.telemetry.reports import AgentStatus, Report, encode_report
 from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
 from syncline.telemetry.violations import AGENT, Reporter
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from syncline.ports.store import Store
     from syncline.settings import AgentSettings
     from syncline.telemetry.agent_events import AgentEvents
+    from syncline.telemetry.cut_reports import CutReached
+
+AGAIN_S = 1.0
+"""How long it waits before it sends again what did not arrive."""
 
 
 class Reporting:
@@ -60,6 +66,9 @@ class Reporting:
             on_trouble=events.violations_not_reported,
         )
         self._due_s = 0.0
+        self._unheard: deque[bytes] = deque(maxlen=RING_SIZE)
+        """Reports of cuts that did not arrive: as many as the rings remember cuts."""
+        self._again_s = 0.0
         self._told: object = None
         """What a coordinator waits to hear, as it was reported last."""
 
@@ -104,6 +113,10 @@ class Reporting:
         """The same, where its time has come or a coordinator waits to hear it."""
         if self._violations.send(self._clock.now_us()):
             self._writer.poll(0.0)
+        if self._unheard and self._clock.monotonic_s() >= self._again_s:
+            unheard, self._unheard = self._unheard, deque(maxlen=RING_SIZE)
+            for packed in unheard:
+                self._append_until_heard(packed)
         if self._clock.monotonic_s() >= self._due_s or self._news() != self._told:
             self.report()
 
@@ -111,12 +124,16 @@ class Reporting:
         """Send one report now."""
         self._append(encode_report(report))
 
+    def tell_until_heard(self, report: CutReached) -> None:
+        """Send what happens once, and send it again until it is in the log."""
+        self._append_until_heard(encode_report(report))
+
     def tell_again(self, store: Store) -> None:
         """What was reported of the last cut may not have arrived before this agent ended."""
         with store.snapshot() as snapshot:
             packed = snapshot.meta(META_REACHED)
         if packed is not None:
-            self._append(packed)
+            self._append_until_heard(packed)
 
     def count(self, tally: Tally) -> None:
         """Rows were judged."""
@@ -144,6 +161,19 @@ class Reporting:
         try:
             self._writer.append(self._topic, key=self._agent.encode(), value=packed)
         except (BufferError, LogUnavailable, TopicMissing) as error:
+            self._events.log_unavailable(f"nothing was reported: {error}")
+        self._writer.poll(0.0)
+
+    def _append_until_heard(self, packed: bytes) -> None:
+        def note(outcome: Outcome) -> None:
+            if outcome.kind is not OutcomeKind.ACKNOWLEDGED:
+                self._unheard.append(packed)
+                self._again_s = self._clock.monotonic_s() + AGAIN_S
+
+        try:
+            self._writer.append(self._topic, key=self._agent.encode(), value=packed, on_outcome=note)
+        except (BufferError, LogUnavailable, TopicMissing) as error:
+            note(Outcome(OutcomeKind.FAILED, self._topic, reason=str(error)))
             self._events.log_unavailable(f"nothing was reported: {error}")
         self._writer.poll(0.0)
 

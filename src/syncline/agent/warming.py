@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from syncline.errors import LogUnavailable, TopicMismatch, TopicMissing
+from syncline.errors import CatalogLost, LogUnavailable, TopicMismatch, TopicMissing
 
 if TYPE_CHECKING:
     from syncline.agent.enacting import Enacting
@@ -31,14 +31,16 @@ class Warming:
         enacting: Enacting,
         standing: Standing,
         ask_s: float,
+        can_restore: bool,
     ) -> None:
-        """`ask_s`: how long one answer of a broker is waited for."""
+        """`ask_s`: how long one answer of a broker is waited for. `can_restore`: there is a place for snapshots."""
         self._log = log
         self._clock = clock
         self._partitions = partitions
         self._enacting = enacting
         self._standing = standing
         self._ask_s = ask_s
+        self._can_restore = can_restore
         self._is_due = False
         self._again_s = 0.0
 
@@ -53,14 +55,15 @@ class Warming:
 
     def to_restore(self) -> Majors:
         """The topics of all that an empty store is to be filled with."""
-        serving = self._enacting.serving
-        served = serving.topics if serving is not None else frozenset()
+        enacting = self._enacting
+        served = enacting.serving.topics if enacting.serving is not None else frozenset()
         return {
             major: topic
-            for found in self._present(self._enacting.topics_to_keep()).values()
-            for major, topic in found.items()
+            for release, majors in enacting.topics_to_keep().items()
+            if not enacting.is_passed_through(release)
+            for major, topic in majors.items()
             # One that is only warmed may not be there yet: what is served does not wait for it.
-            if topic in served or not self._is_gone(topic)
+            if topic in served or not self._is_absent(topic)
         }
 
     def open_topics(self) -> bool:
@@ -69,7 +72,7 @@ class Warming:
         What it does not come to, as a broker is away, is due at the next turn.
 
         Raises:
-            TopicMismatch: a topic that is served is not what the store says.
+            TopicMismatch: a topic that is served is not what the store says, or the store must begin from a snapshot.
             TopicMissing: a topic that is served is gone.
             LogUnavailable: no broker answered in time.
         """
@@ -78,40 +81,70 @@ class Warming:
         if serving is None:
             return False
         self._is_due = True
+        has_state = bool(self._partitions.stored_topics())
         enacting.unopened = {}
         kept = enacting.topics_to_keep()
-        for release, majors in self._present(kept).items():
-            try:
-                self._partitions.open(majors, self._ask_s)
-            except (TopicMismatch, TopicMissing, LogUnavailable) as error:
-                if release == serving.release:
-                    raise
-                # It is warmed for later, and what is served now does not depend on it.
-                enacting.unopened[release] = str(error)
-        self._partitions.drop(enacting.topics_let_go())
-        self._partitions.leave(
-            self._partitions.topics - {topic for majors in kept.values() for topic in majors.values()}
+        passed = {release for release in kept if enacting.is_passed_through(release)}
+        only_passed = _topics_of(kept[release] for release in passed) - _topics_of(
+            majors for release, majors in kept.items() if release not in passed
         )
-        self._note_trimmed(kept)
+        enacting.gone = self._not_read(only_passed)
+        # Where what is served is only passed through, the agent is there for what stands at the end of its queue.
+        needed = enacting.alignment.queue[-1].to_release if serving.release in passed else serving.release
+        for release, majors in kept.items():
+            for major, topic in majors.items():
+                if topic in enacting.gone:
+                    continue
+                why = self._open(major, topic, is_needed=topic in kept.get(needed, {}).values())
+                if why and topic in only_passed:
+                    enacting.gone |= {topic}
+                elif why:
+                    enacting.unopened.setdefault(release, why)
+        self._partitions.drop(enacting.topics_let_go())
+        self._partitions.leave(self._partitions.topics - _topics_of(kept.values()))
+        trimmed = self._note_trimmed(kept)
+        behind = sorted(trimmed & _topics_of([kept.get(needed, {})]))
+        if behind and serving.release in passed and has_state and self._can_restore:
+            # It was away for so long that it has nothing of what stands now: a snapshot has.
+            raise TopicMismatch(f"the beginning of {behind[0]} is gone, and this store has nothing of it")
         self._is_due = False
         self._again_s = self._clock.monotonic_s() + WARM_AGAIN_S
         return self._partitions.topics != before
 
-    def _present(self, kept: Mapping[int, Majors]) -> dict[int, Majors]:
-        """What is to be kept, but for topics of releases that are only passed through and are gone already."""
-        for release, majors in kept.items():
-            if self._enacting.is_let_go(release):
-                self._enacting.gone |= {topic for topic in majors.values() if self._is_gone(topic)}
-        return {
-            release: {major: topic for major, topic in majors.items() if topic not in self._enacting.gone}
-            for release, majors in kept.items()
-        }
+    def lose(self, topic: str, why: str) -> None:
+        """A topic that is not served cannot be read on: what is served goes on, and it is opened anew later."""
+        self._partitions.leave({topic})
+        for release, majors in self._enacting.topics_to_keep().items():
+            if topic in majors.values():
+                self._enacting.unopened[release] = why
+        self._partitions.assign()
 
-    def _is_gone(self, topic: str) -> bool:
+    def _open(self, major: tuple[str, int], topic: str, *, is_needed: bool) -> str:
+        """Open one topic; why it could not be, where what is served does not depend on it."""
+        try:
+            self._partitions.open({major: topic}, self._ask_s)
+        except CatalogLost:
+            raise
+        except (TopicMismatch, TopicMissing, LogUnavailable) as error:
+            if is_needed:
+                raise
+            if isinstance(error, TopicMismatch):
+                # Made again, or trimmed past its position: its cells are of no use, and it begins anew.
+                self._partitions.drop({topic})
+            return str(error)
+        return ""
+
+    def _not_read(self, only_passed: set[str]) -> set[str]:
+        """Of the topics that only releases have that are passed through: those that it has not begun to read."""
+        unread = only_passed - self._partitions.topics
+        stored = self._partitions.stored_topics() if unread else set()
+        return {topic for topic in unread if topic not in stored or self._is_absent(topic)}
+
+    def _is_absent(self, topic: str) -> bool:
         return topic not in self._partitions.topics and self._log.describe_topic(topic, self._ask_s) is None
 
-    def _note_trimmed(self, kept: Mapping[int, Majors]) -> None:
-        """A state whose head was trimmed away is wrong: it is never served, nor switched to."""
+    def _note_trimmed(self, kept: Mapping[int, Majors]) -> set[str]:
+        """A state whose head was trimmed away is wrong: it is never served, nor switched to. The topics of such."""
         enacting = self._enacting
         serving = enacting.serving
         trimmed = {
@@ -120,7 +153,13 @@ class Warming:
         self._standing.trimmed = bool(serving and trimmed & serving.topics)
         for release, majors in kept.items():
             gone = sorted(trimmed & set(majors.values()))
-            if gone and serving is not None and release != serving.release:
+            is_next = serving is not None and release != serving.release
+            if gone and is_next and not enacting.is_passed_through(release):
                 enacting.unopened.setdefault(
                     release, f"the beginning of {gone[0]} is gone: start this agent from a snapshot"
                 )
+        return trimmed
+
+
+def _topics_of(found: Iterable[Majors]) -> set[str]:
+    return {topic for majors in found for topic in majors.values()}

@@ -91,8 +91,10 @@ class Store(Protocol):
         """
         ...
 
-    def forget(self, places: Sequence[tuple[str, int]]) -> None:
-        """Forget these partitions: their cells, tombstones and states, in one durable transaction. Meta stays.
+    def forget(
+        self, places: Sequence[tuple[str, int]], meta: Mapping[str, bytes | None] | None = None
+    ) -> None:
+        """Forget these partitions: their cells, tombstones and states, and write meta, in one durable transaction.
 
         Snapshots that are open keep what they look at. A partition that is not there is no error.
 

@@ -7,10 +7,10 @@ has. A row number counts through all of them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate, chain
-from typing import TypeVar, cast
+from itertools import accumulate, chain, pairwise
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,6 @@ from syncline.wire.dead_letters import Reason
 from syncline.wire.framing import PREFIX_BYTES, unframe
 from syncline.wire.headers import EVENT_TIME, decode_time, last
 from syncline.wire.keys import KEY_BYTES_MAX, decode_key, partitions_for
-
-T = TypeVar("T")
 
 
 class Court:
@@ -72,6 +70,9 @@ class Court:
         self._entities: list[list[str | int] | None] = []
         self._schemas: dict[int, ViewSchema] = {}
         self._passed: set[int] = set()
+        self._fault_rows: list[list[int]] = []
+        self._observed_rows: list[list[int]] = []
+        """Of each slice, once all is found out."""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -257,8 +258,8 @@ class Court:
 
     def conclude(self) -> None:
         """All is found out: from now on it is asked slice by slice, in the order of the rows."""
-        self.faults = dict(sorted(self.faults.items()))
-        self.observed = dict(sorted(self.observed.items()))
+        self._fault_rows = self._by_slice(self.faults)
+        self._observed_rows = self._by_slice(self.observed)
 
     def first_halt(self, number: int, skips: Mapping[int, Passage]) -> tuple[int, Reason] | None:
         """The first row of a slice whose contract wants the view stopped, if any; one that was skipped is rejected.
@@ -266,7 +267,8 @@ class Court:
         `observe` covers feature rules only: whatever is a fault here is dead-lettered under it.
         `skips`: offset → the decision to skip the record there.
         """
-        for row, reason in self._of_slice(number, self.faults):
+        for row in self._fault_rows[number]:
+            reason = self.faults[row]
             if row in self._passed:
                 continue
             schema = self._schemas.get(int(self._schema_ids[row]))
@@ -283,27 +285,28 @@ class Court:
     def rejects(self, number: int) -> list[tuple[int, Reason]]:
         """(row of the slice, why) of each row of the slice that is not folded, ascending."""
         start = self.starts[number]
-        return [(row - start, reason) for row, reason in self._of_slice(number, self.faults)]
+        return [(row - start, self.faults[row]) for row in self._fault_rows[number]]
 
     def observed_in(self, number: int) -> list[tuple[int, Violation]]:
         """(row of the slice, violation) of the rows of the slice that are folded all the same."""
         start = self.starts[number]
-        found = self._of_slice(number, self.observed)
-        return [(row - start, violation) for row, violations in found for violation in violations]
+        rows = self._observed_rows[number]
+        return [(row - start, violation) for row in rows for violation in self.observed[row]]
 
     def tally(self, number: int) -> Tally:
         """The counts of what was judged of a slice. A record that an operator passed by was not."""
         tally = Tally()
         for version, count in self._judged[number].items():
             tally.add_judged(version, count)
-        for row, reason in self._of_slice(number, self.faults):
+        for row in self._fault_rows[number]:
+            reason = self.faults[row]
             if reason.stage != STAGE:
                 tally.add_broken(reason.view_version, self._found[row], Action.DEAD_LETTERED)
             elif row not in self._passed:
                 tally.judged[reason.view_version] -= 1
-        for row, violations in self._of_slice(number, self.observed):
+        for row in self._observed_rows[number]:
             schema = self._schemas[int(self._schema_ids[row])]
-            tally.add_broken(schema.contract.reference, violations, Action.OBSERVED)
+            tally.add_broken(schema.contract.reference, self.observed[row], Action.OBSERVED)
         return tally
 
     def tally_of_halt(self, row: int) -> Tally:
@@ -317,7 +320,7 @@ class Court:
         """The rows of a slice that are to be folded."""
         start, end = self.starts[number], self.starts[number + 1]
         keep = self._timed[start:end]
-        faults = [row - start for row, _ in self._of_slice(number, self.faults)]
+        faults = [row - start for row in self._fault_rows[number]]
         if faults:
             keep = keep.copy()
             keep[faults] = False
@@ -344,14 +347,11 @@ class Court:
         for judged, count in zip(self._judged, np.diff(ends).tolist(), strict=True):
             judged[version] = judged.get(version, 0) + count
 
-    def _of_slice(self, number: int, by_row: Mapping[int, T]) -> Iterator[tuple[int, T]]:
-        """What is known of the rows of one slice, in their order."""
-        if not by_row:
-            return
-        rows = list(by_row)
-        start, end = (bisect_left(rows, self.starts[place]) for place in (number, number + 1))
-        for row in rows[start:end]:
-            yield row, by_row[row]
+    def _by_slice(self, rows: Iterable[int]) -> list[list[int]]:
+        """The rows of each slice, in their order."""
+        ordered = sorted(rows)
+        bounds = [bisect_left(ordered, start) for start in self.starts]
+        return [ordered[first:end] for first, end in pairwise(bounds)]
 
 
 def _key_violation(key: bytes | None, entity: list[str | int] | None) -> Violation | None:

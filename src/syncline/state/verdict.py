@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from syncline.contracts.checks.tally import Tally
-from syncline.errors import Violation
+from syncline.errors import CatalogError, Violation
 from syncline.state.court import Court
 from syncline.state.join import Updates
 from syncline.state.passages import NONE, Passage, Passages
@@ -196,22 +196,32 @@ def _first_stop(
     schemas: Mapping[int, ViewSchema],
     passed: Mapping[int, Passage],
 ) -> Stop | None:
-    """The first marker, or the first value under a schema id that the catalog does not know yet and nobody passed."""
+    """The first marker, or the first value that cannot be judged: its schema is not known yet, or of no use here."""
     marker = int(np.argmax(kinds == RecordKind.MARKER)) if (kinds == RecordKind.MARKER).any() else len(rows)
-    unknown = [
-        int(schema_id)
-        for schema_id in np.unique(ids[:marker])
-        if schema_id >= 0 and int(schema_id) not in schemas
-    ]
-    holding = np.flatnonzero(np.isin(ids[:marker], unknown)) if unknown else ()
+    unjudged = {
+        schema_id: why
+        for schema_id in np.unique(ids[:marker]).tolist()
+        if schema_id >= 0 and (why := _why_unjudged(schema_id, schemas))
+    }
+    holding = np.flatnonzero(np.isin(ids[:marker], list(unjudged))) if unjudged else ()
     row = next((int(row) for row in holding if int(row) not in passed), None)
     if row is not None:
         schema_id = int(ids[row])
-        return Stop(
-            row,
-            marker=False,
-            reason=f"schema id {schema_id} at offset {rows.offsets[row]} is not in the catalog: register its "
-            "contract with `syncline apply`, or pass the record with `syncline skip`; then the partition goes on by "
-            "itself",
-        )
+        reason = f"schema id {schema_id} at offset {rows.offsets[row]} {unjudged[schema_id]}"
+        return Stop(row, marker=False, reason=reason)
     return Stop(marker, marker=True, reason="marker") if marker < len(rows) else None
+
+
+def _why_unjudged(schema_id: int, schemas: Mapping[int, ViewSchema]) -> str:
+    """Why no record of this schema can be judged now; empty where it can."""
+    if schema_id not in schemas:
+        return (
+            "is not in the catalog: register its contract with `syncline apply`, or pass the record with "
+            "`syncline skip`; then the partition goes on by itself"
+        )
+    try:
+        schemas[schema_id]
+    except CatalogError as error:
+        # Others can use it, and fold its records: here they wait.
+        return f"cannot be used by this agent: {error}"
+    return ""

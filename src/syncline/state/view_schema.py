@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncline.contracts.checks.columns import ColumnCheck, compile_columns
@@ -50,9 +49,8 @@ class ViewMajor:
     """What happens to a record that names no schema of this MAJOR: as the MAJOR's first version says, for good."""
 
     @classmethod
-    def of(cls, contracts: Sequence[Contract]) -> ViewMajor:
-        """The MAJOR of these contracts, which are its versions in ascending order."""
-        first = contracts[0]
+    def of(cls, first: Contract) -> ViewMajor:
+        """The MAJOR whose first version has this contract."""
         return cls(
             view=first.view,
             major=first.version.major,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -21,16 +22,29 @@ from syncline.catalog.rollout_events import (
     RolloutOutcome,
     RolloutRequested,
 )
+from syncline.catalog.serving import META_SERVING
 from syncline.catalog_client import CatalogClient
 from syncline.coordinator.coordinator import Coordinator
 from syncline.coordinator.coordinator import Ports as CoordinatorPorts
 from syncline.errors import NotReady, StoreFull
+from syncline.ports.log import Outcome, OutcomeKind
 from syncline.reader import FeatureReader
 from syncline.settings import CoordinatorSettings
 from syncline.state.digest import Digest
 from syncline.telemetry.cut_reports import CutReached, PartitionProof
-from tests.unit.agent.world import CATALOG, Cluster, Host, digests, many, registration, release, subscription
-from tests.unit.state.world import NOW_MS, Version, marker
+from syncline.telemetry.reports import decode_report
+from tests.unit.agent.world import (
+    CATALOG,
+    REPORTS,
+    Cluster,
+    Host,
+    digests,
+    many,
+    registration,
+    release,
+    subscription,
+)
+from tests.unit.state.world import NOW_MS, Record, Version, marker
 
 ONE = Version.make(1, version="1.0.0", partitions=2)
 MINOR = Version.make(2, version="1.1.0", extra=True, partitions=2)
@@ -91,11 +105,19 @@ class Fleet:
         return partition_for(encode_key([airport]), 2)
 
     def ask(
-        self, action: RolloutAction, *, mode: RolloutMode = RolloutMode.CUT, cohort: Cohort | None = None
+        self,
+        action: RolloutAction,
+        *,
+        mode: RolloutMode = RolloutMode.CUT,
+        cohort: Cohort | None = None,
+        source: int = 1,
+        target: int = 2,
     ) -> None:
-        """A request about the rollout from 1 to 2."""
-        target = 1 if action is RolloutAction.ROLLBACK else 2
-        source = 2 if action is RolloutAction.ROLLBACK else 1
+        """A request about the rollout from one release to another, by somebody who sees what is live."""
+        if action is RolloutAction.ROLLBACK:
+            source, target = target, source
+        elif action is RolloutAction.PROMOTE and self.all_serve(target)():
+            source = target
         self.cluster.decide(RolloutRequested("inputs", action, source, target, cohort or Cohort(), mode))
 
     def turn(self, until: Callable[[], bool], *, hosts: list[Host] | None = None, most: int = 300) -> None:
@@ -275,6 +297,8 @@ def test_a_late_agent_replays_every_decision_to_the_same_state() -> None:
 def test_what_was_rolled_back_is_refused_until_the_floor_is_reached() -> None:
     """Rule 1: while an Immediate is still to be enacted readers are refused, whatever they allow."""
     fleet = Fleet(MAJOR)
+    # Of the topic that is served in the end: that of the first release is not even read by who comes late.
+    fleet.publish(MAJOR, 10, first_ms=NOW_MS + 1_000)
     fleet.ask(RolloutAction.START)
     fleet.turn(fleet.all_serve(2))
     fleet.ask(RolloutAction.PROMOTE)
@@ -302,8 +326,6 @@ def test_an_agent_gives_up_holding_and_switches_later() -> None:
     slow = fleet.hosts[1]
     home = fleet.home("EWR")
     # One partition cannot go on: its next record has a schema id that nobody registered.
-    from tests.unit.state.world import Record
-
     stranger = Record(b"EWR", b"\x00\x00\x00\x00\x63\x00", NOW_MS + 500)
     fleet.cluster.put(ONE.contract.topic, [stranger], home)
     fleet.ask(RolloutAction.START)
@@ -460,3 +482,93 @@ def test_a_new_agent_begins_from_a_snapshot_and_says_so() -> None:
         "snapshot",
         {None},
     )
+
+
+def test_a_rollback_is_heard_while_a_dead_letter_is_waited_for() -> None:
+    """Rule 1: a broken release floods the dead letters, whose topic takes none; going back does not wait for that."""
+    fleet = Fleet(MAJOR)
+    fleet.ask(RolloutAction.START)
+    fleet.turn(fleet.all_serve(2))
+    fleet.cluster.log.delete_topic(f"{MAJOR.contract.topic}.dlq")
+    fleet.cluster.put(MAJOR.contract.topic, [Record(b"EWR", b"junk", NOW_MS + 500)], fleet.home("EWR"))
+    fleet.turn(lambda: all(host.agent.status().state == "HOLDING" for host in fleet.hosts))
+
+    fleet.ask(RolloutAction.ROLLBACK, mode=RolloutMode.IMMEDIATE)
+    fleet.turn(fleet.all_serve(1))
+
+    assert read(fleet.hosts[0]).release == "inputs@1"
+    # Nothing was skipped meanwhile: the topic is made again, and takes the letter.
+    fleet.cluster.make_topics(MAJOR)
+    fleet.settled()
+    assert {letter.offset for letter in fleet.cluster.letters(MAJOR)} == {
+        len(fleet.cluster.read(MAJOR.contract.topic, fleet.home("EWR"))) - 1
+    }
+
+
+def test_what_was_rolled_back_is_refused_though_the_store_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 1: where the release that stands cannot be written, the one that is known to be broken is not read."""
+    fleet = Fleet(MINOR, agents=1)
+    host = fleet.hosts[0]
+    fleet.ask(RolloutAction.START)
+    fleet.turn(fleet.all_serve(2))
+    commit = host.store.commit
+
+    def full(writes: Any, meta: Any = None) -> None:
+        if meta and META_SERVING in meta:
+            raise StoreFull("no room")
+        commit(writes, meta)
+
+    monkeypatch.setattr(host.store, "commit", full)
+    fleet.ask(RolloutAction.ROLLBACK, mode=RolloutMode.IMMEDIATE)
+    fleet.turn(lambda: bool(host.condition().refuses))
+    with pytest.raises(NotReady, match="rolled back"):
+        read(host, allow_not_ready=True)
+
+    monkeypatch.setattr(host.store, "commit", commit)
+    fleet.turn(fleet.all_serve(1))
+    assert read(host).release == "inputs@1"
+
+
+def test_reports_of_cuts_that_do_not_arrive_are_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7: whoever waits for an agent hears of it once the reports topic takes something again."""
+    fleet = Fleet(MINOR, agents=1)
+    writer = fleet.hosts[0].agent._writer
+    append = writer.append
+
+    def lost(topic: str, **given: Any) -> None:
+        if topic == REPORTS and isinstance(decode_report(given["value"]), CutReached):
+            given["on_outcome"](Outcome(OutcomeKind.UNKNOWN, topic, reason="no answer"))
+            return
+        append(topic, **given)
+
+    monkeypatch.setattr(writer, "append", lost)
+    fleet.ask(RolloutAction.START)
+    fleet.turn(fleet.all_serve(2))
+    assert fleet.reached() == []
+
+    monkeypatch.setattr(writer, "append", append)
+    fleet.turn(lambda: bool(fleet.reached()))
+    assert [report.release for report in fleet.reached()] == [2]
+
+
+def test_a_minor_that_an_agent_cannot_use_holds_its_records_and_nothing_else() -> None:
+    """P6, rule 8: publishers upgrade before this agent; other partitions go on, and a restart stands there again."""
+    fleet = Fleet(MINOR, agents=1)
+    host = fleet.hosts[0]
+    later = Version.make(9, version="1.2.0", extra=True, partitions=2)
+    registered = registration(later)
+    document = json.loads(registered.contract) | {"apiVersion": "v9.0.0"}
+    fleet.cluster.decide(replace(registered, contract=json.dumps(document)))
+    home = fleet.home("EWR")
+    fleet.cluster.put(ONE.contract.topic, many(later, ["EWR"], 1, first_ms=NOW_MS + 500), home)
+    fleet.cluster.put(ONE.contract.topic, many(ONE, ["LGA"], 3, first_ms=NOW_MS + 500), fleet.home("LGA"))
+
+    for _ in range(2):
+        status = host.settle()
+        assert (status.state, status.release) == ("HOLDING", 1)
+        assert "schema id 9 at offset 10 cannot be used by this agent: delay@1.2" in status.reason
+        assert {place.partition: place.next_offset for place in status.partitions} == {
+            home: 10,
+            fleet.home("LGA"): 13,
+        }
+        host.start()

@@ -46,7 +46,7 @@ def judged(records: list[Record], contract: Contract) -> Verdict:
         avro_schema=avro_text(contract),
         topic=contract.topic,
     )
-    return judge(rows(records), t_ms=-1, major=ViewMajor.of([contract]), schemas={7: schema})
+    return judge(rows(records), t_ms=-1, major=ViewMajor.of(contract), schemas={7: schema})
 
 
 def told(verdict: Verdict) -> set[tuple[int, str, str]]:

@@ -196,7 +196,7 @@ def rows(records: Sequence[Record], *, partition: int = 0, first: int = 0, step:
 
 def major_of(*versions: Version) -> ViewMajor:
     """The MAJOR of these versions, ascending."""
-    return ViewMajor.of([version.contract for version in versions])
+    return ViewMajor.of(versions[0].contract)
 
 
 def airports_of(partition: int, partitions: int, count: int) -> list[str]:

@@ -122,12 +122,16 @@ class LmdbStore:
         with environment.commits:
             self._growing(environment, lambda: clear_all(environment.handles, meta))
 
-    def forget(self, places: Sequence[tuple[str, int]]) -> None:
+    def forget(
+        self, places: Sequence[tuple[str, int]], meta: Mapping[str, bytes | None] | None = None
+    ) -> None:
         """See `Store.forget`."""
+        meta = meta or {}
+        check_commit((), meta)
         environment = self._to_write()
-        if places:
+        if places or meta:
             with environment.commits:
-                self._growing(environment, lambda: forget_all(environment.handles, places))
+                self._growing(environment, lambda: forget_all(environment.handles, places, meta))
 
     def close(self) -> None:
         """See `Store.close`."""

@@ -64,8 +64,8 @@ def clear_all(handles: Handles, meta: Mapping[str, bytes | None]) -> None:
         _write_meta(transaction, handles, meta)
 
 
-def forget_all(handles: Handles, places: Sequence[tuple[str, int]]) -> None:
-    """Empty the databases of these partitions and take their states away, or leave everything as it was.
+def forget_all(handles: Handles, places: Sequence[tuple[str, int]], meta: Mapping[str, bytes | None]) -> None:
+    """Empty the databases of these partitions, take their states away, write meta, or leave everything as it was.
 
     Raises:
         lmdb.Error: nothing was changed.
@@ -79,6 +79,8 @@ def forget_all(handles: Handles, places: Sequence[tuple[str, int]]) -> None:
                 if database is not None:
                     transaction.drop(database, delete=False)
             transaction.delete(layout.state_key(topic, partition), db=handles.fixed[layout.STATES])
+        if meta:
+            _write_meta(transaction, handles, meta)
 
 
 def _write_cells(

@@ -43,12 +43,7 @@ class MemoryStore:
             version = self._version
             for write in writes:
                 version.own(write.topic, write.partition, write.state).apply(write)
-            for name, value in meta.items():
-                if value is None:
-                    version.meta.pop(name, None)
-                else:
-                    version.meta[name] = value
-            version.generation += bool(meta)
+            version.note(meta)
 
     def clear(self, meta: Mapping[str, bytes | None] | None = None) -> None:
         """See `Store.clear`."""
@@ -61,8 +56,12 @@ class MemoryStore:
             # A version of its own: snapshots that are open keep the one they look at.
             self._version = _Version(meta=kept, generation=self._version.generation + 1)
 
-    def forget(self, places: Sequence[tuple[str, int]]) -> None:
+    def forget(
+        self, places: Sequence[tuple[str, int]], meta: Mapping[str, bytes | None] | None = None
+    ) -> None:
         """See `Store.forget`."""
+        meta = meta or {}
+        check_commit((), meta)
         with self._lock:
             if self._closed:
                 raise StoreError("the store was closed: make another")
@@ -71,6 +70,7 @@ class MemoryStore:
             for place in places:
                 self._version.partitions.pop(place, None)
                 self._version.owned.discard(place)
+            self._version.note(meta)
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -184,6 +184,14 @@ class _Version:
 
     def successor(self) -> _Version:
         return _Version(partitions=dict(self.partitions), meta=dict(self.meta), generation=self.generation)
+
+    def note(self, meta: Mapping[str, bytes | None]) -> None:
+        for name, value in meta.items():
+            if value is None:
+                self.meta.pop(name, None)
+            else:
+                self.meta[name] = value
+        self.generation += bool(meta)
 
     def own(self, topic: str, partition: int, state: PartitionState) -> _Partition:
         place = (topic, partition)
