@@ -28,6 +28,8 @@ check: $(BIN)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+SERVERLESS := tests/unit tests/simulation $(addprefix tests/functional/test_,cli_definitions.py cli_rollouts.py \
+	compose.py datacontract.py)
 # Two halves at once, unless TESTS names some: one waits for its servers much of the time while the other computes.
 # The one without servers is in the background, as it has nothing to stop when it is interrupted.
 test coverage: PYTEST = $(RUN) -m pytest --durations=12
@@ -46,10 +48,10 @@ define HALVES
 failed=0; \
 if [ -n '$(TESTS)' ]; then $(PYTEST) --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
 else \
-	$(PYTEST) --junit-xml=build/tests-unit.xml tests/unit tests/simulation >build/tests-unit.log 2>&1 & unit=$$!; \
+	$(PYTEST) --junit-xml=build/tests-unit.xml $(SERVERLESS) >build/tests-unit.log 2>&1 & unit=$$!; \
 	trap 'kill $$unit; exit 130' INT TERM; \
-	$(PYTEST) --junit-xml=build/tests.xml tests/conformance tests/functional tests/integration || failed=$$?; \
-	echo 'The other half, tests/unit and tests/simulation (build/tests-unit.log):'; \
+	$(PYTEST) --junit-xml=build/tests.xml tests $(addprefix --ignore=,$(SERVERLESS)) || failed=$$?; \
+	echo 'The other half, without servers (build/tests-unit.log):'; \
 	wait $$unit || failed=$$?; cat build/tests-unit.log; \
 fi
 endef

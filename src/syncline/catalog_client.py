@@ -7,16 +7,27 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from syncline.catalog.events import Decision, Payload, decision_headers, encode_decision
+from syncline.catalog.events import Decision, Payload, decision_headers, decode_decision, encode_decision
 from syncline.catalog.fold import Picture, fold
 from syncline.clock import Clock
-from syncline.errors import CatalogLost, DecisionVoid, LogUnavailable, TopicMissing
+from syncline.errors import (
+    CatalogLost,
+    DecisionVoid,
+    LogError,
+    LogUnavailable,
+    TopicMissing,
+    UnknownFormat,
+    WireError,
+)
 from syncline.ports.log import EventKind, Log, LogReader, LogWriter, Outcome, OutcomeKind
 
 _SLICE_S = 0.1
 """How long a wait for an outcome lasts before it is asked whether to end."""
+_SHOWN_BY_NAME = frozenset({"view", "bundle", "subscription", "rollout", "audit", "record", "schema"})
+"""The subjects whose second word is a name that `syncline catalog log --about` knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class CatalogClient:
         Raises:
             TopicMissing: the catalog has been deleted.
             CatalogLost: it was cut at its head or its end: nothing can be known any more.
+            UnknownFormat: a newer Syncline wrote a record; topic and offset are named, and nothing was folded.
         """
         batch = self._open().poll(5_000, 16_000_000, timeout_s)
         for event in batch.events:
@@ -110,9 +122,13 @@ class CatalogClient:
                     "It is to be kept for ever; restore it"
                 )
         records = zip(batch.offsets.tolist(), batch.values, strict=True)
-        self._picture = fold(
-            self._picture, [record for record in records if record[0] >= self._picture.next_offset]
-        )
+        new = [record for record in records if record[0] >= self._picture.next_offset]
+        try:
+            self._picture = fold(self._picture, new)
+        except UnknownFormat as error:
+            # The reader is past what was not folded: another begins where the picture ends.
+            self.close()
+            raise UnknownFormat(f"{self._topic} offset {_unknown_at(new)}: {error}") from error
         return len(batch) > 0
 
     def propose(
@@ -141,7 +157,8 @@ class CatalogClient:
 
         Raises:
             DecisionVoid: another decision about the same subject came first; those before it stand. Plan again.
-            LogUnavailable: an append was not acknowledged in time; it may have landed. Plan again to see.
+            LogUnavailable: an append was not acknowledged in time, or not read back; the message says whether it may
+                have landed, or may still, and what shows that. Nothing of ours is sent any more.
         """
         based_on = self._picture.next_offset
         offsets: list[int] = []
@@ -150,7 +167,7 @@ class CatalogClient:
             for number, payload in enumerate(payloads):
                 before_each(self._picture, offsets)
                 offset = self._append(writer, payload, author, based_on, timeout_s)
-                self.catch_up(timeout_s)
+                self._read_back(payload, offset, timeout_s)
                 void = self._picture.void_at(offset)
                 if void is not None:
                     raise DecisionVoid(f"{void.reason}. Nothing was changed by it; {remedy}")
@@ -160,8 +177,19 @@ class CatalogClient:
                     based_on = offset + 1
                 on_recorded(payload, offset)
         finally:
-            writer.close(timeout_s)
+            # Each was waited for: what is still queued belongs to somebody who has gone.
+            writer.close(0.0)
         return offsets
+
+    def _read_back(self, payload: Payload, offset: int, timeout_s: float) -> None:
+        """Fold up to our own decision, which stands at this offset already."""
+        try:
+            self.catch_up(timeout_s)
+        except LogUnavailable as error:
+            raise LogUnavailable(
+                f"the decision about {payload.subject} stands at catalog offset {offset}, and could not be read back "
+                f"({error}): {_where_to_look(payload)} shows whether it counts. Look there before you decide again"
+            ) from error
 
     def _is_foreign(self, payloads: Sequence[Payload], since: int, own: Collection[int]) -> bool:
         """Whether the subject of any of them was changed from `since` on, by others than `own`."""
@@ -198,7 +226,6 @@ class CatalogClient:
                 writer, payload, author, self._picture.next_offset, timeout_s, stopped=stopped
             )
         except LogUnavailable:
-            # Nothing is left in a queue: it would come when nobody waits for it any more.
             self._close_writer()
             raise
         left_s = timeout_s
@@ -252,14 +279,13 @@ class CatalogClient:
         while not outcomes and left_s > 0 and not stopped():
             writer.flush(min(left_s, _SLICE_S))
             left_s -= _SLICE_S
-        what = f"the decision about {payload.subject} was not acknowledged"
-        if not outcomes:
-            raise LogUnavailable(f"{what}: no answer in {timeout_s:g} s")
-        if outcomes[0].kind is not OutcomeKind.ACKNOWLEDGED:
-            raise LogUnavailable(f"{what}: {outcomes[0].reason}")
-        if outcomes[0].offset is None:
-            raise LogUnavailable(f"{what} with its offset: a repeated request had landed before")
-        return outcomes[0].offset
+        late = "" if outcomes else f"no answer in {timeout_s:g} s"
+        if late:
+            # Nothing is left in a queue: it would come when nobody waits for it any more. And it has an outcome then.
+            self._writer = None
+            with suppress(LogError):
+                writer.close(0.0)
+        return _acknowledged(payload, outcomes[0] if outcomes else None, late)
 
     def _open_writer(self) -> LogWriter:
         if self._writer is None:
@@ -276,3 +302,44 @@ class CatalogClient:
             self._reader = self._log.reader(client_id=f"{self._client_id}-catalog")
             self._reader.assign([(self._topic, 0, self._picture.next_offset)])
         return self._reader
+
+
+def _unknown_at(records: Sequence[tuple[int, bytes | None]]) -> int:
+    """The offset of the first record that a newer Syncline wrote; there is one."""
+    for offset, value in records:
+        try:
+            decode_decision(value)
+        except UnknownFormat:
+            return offset
+        except WireError:
+            continue
+    raise AssertionError("the fold refused a record that can be decoded")
+
+
+def _acknowledged(payload: Payload, outcome: Outcome | None, late: str) -> int:
+    """The offset of a decision by its outcome, None where there is none; `late` is why it was waited for no longer.
+
+    Raises:
+        LogUnavailable: it has no offset; the message says whether it may be in the catalog, and what shows that.
+    """
+    said = f"the decision about {payload.subject} was not acknowledged"
+    if outcome is not None and outcome.kind is OutcomeKind.ACKNOWLEDGED:
+        if outcome.offset is not None:
+            return outcome.offset
+        raise LogUnavailable(
+            f"{said} with its offset: a repeated request had landed before; {_where_to_look(payload)} shows it"
+        )
+    why = late or (outcome.reason if outcome is not None else "")
+    if outcome is not None and outcome.kind is OutcomeKind.FAILED:
+        raise LogUnavailable(f"{said}: {why}. It was not recorded, and will not be")
+    raise LogUnavailable(
+        f"{said}: {why}. It may have been recorded, or may still be: {_where_to_look(payload)} shows it once brokers "
+        "answer. Look there before you decide again"
+    )
+
+
+def _where_to_look(payload: Payload) -> str:
+    """The command that shows what was decided about the subject of a decision."""
+    kind, _, name = payload.subject.partition(" ")
+    about = f"--about {name.split()[0]}" if kind in _SHOWN_BY_NAME else "--last 20"
+    return f"`syncline catalog log {about}`"

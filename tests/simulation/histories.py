@@ -212,9 +212,11 @@ class History:
         )
         target = rollout.from_release if action is RolloutAction.ROLLBACK else rollout.to_release
         mode = random.choice((RolloutMode.CUT, RolloutMode.IMMEDIATE, RolloutMode.IMMEDIATE))
-        world.propose(
-            RolloutRequested(bundle, action, rollout.from_release, target, mode=mode), read_to=read_to
-        )
+        last = standing.last_ruling(rollout)
+        is_live = last is not None and last.cohort == Cohort() and last.to_release == rollout.to_release
+        # As whoever asks says it: by it the fold tells what a promote meant.
+        source = rollout.to_release if is_live else rollout.from_release
+        world.propose(RolloutRequested(bundle, action, source, target, mode=mode), read_to=read_to)
 
     def _crash(self, random: Random) -> None:
         up = [agent for agent in self.world.agents if agent.up]

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from syncline.catalog.coordination import CutState, Rollout, Ruling
 from syncline.catalog.events import SubscriptionDeclared
 from syncline.catalog.lifecycle_events import SubscriptionWithdrawn
-from syncline.catalog.rollout_events import Coordinated, CutKind, RolloutAction, RolloutOutcome
-from syncline.rollout.steps import CANARY, LIVE
+from syncline.catalog.rollout_events import CANARY, LIVE, Coordinated, CutKind, RolloutAction, RolloutOutcome
 from syncline.state.cell import unpack_cell
 from syncline.state.partition import PartitionState
 from tests.simulation.agent import SERVING, Serving, SimAgent

@@ -40,6 +40,12 @@ class FsspecSnapshots:
             raise SnapshotError(
                 "no place for snapshots is given: give a folder or a URL such as s3://bucket/path"
             )
+        if _HALF_A_URL.match(location):
+            protocol, _, rest = location.partition(":")
+            raise SnapshotError(
+                f"{shown} is neither a folder nor a URL: write {protocol}://{rest.lstrip('/')}, or ./{location} for a "
+                "folder of that name"
+            )
         try:
             files, root = fsspec.core.url_to_fs(location)
         except ImportError as error:
@@ -58,21 +64,35 @@ class FsspecSnapshots:
         with self._explained("cannot be listed"):
             # Others write there, too: a listing that was kept is an old one.
             self._files.invalidate_cache()
-            try:
-                # `find` would leave out what it may not list, the place itself included.
-                listed = self._files.ls(self._root, detail=False)
-            except FileNotFoundError:
-                return []
-            found = self._files.find(self._root)
-            if found and list(found) == list(listed) == [self._root]:
-                raise NotADirectoryError("it is a file")
-        names = (str(path)[len(self._root) + 1 :] for path in found if str(path).startswith(f"{self._root}/"))
+            # Not `find`: it would leave out what it may not list, and walk through everything that others keep here.
+            folders, names = self._listed("")
+        for folder in filter(is_name, folders):
+            with self._explained(f"cannot be listed: {folder}"):
+                names += self._listed(folder)[1]
         return sorted(filter(is_name, names))
+
+    def _listed(self, folder: str) -> tuple[list[str], list[str]]:
+        """The names of folders and of all else in a folder of the place; none where it has gone, or never was."""
+        path = f"{self._root}/{folder}" if folder else self._root
+        try:
+            entries = self._files.ls(path, detail=True)
+        except FileNotFoundError:
+            return [], []
+        folders, others = list[str](), list[str]()
+        for entry in entries:
+            found = str(entry["name"]).rstrip("/")
+            if found == path.rstrip("/") and entry["type"] != "directory" and self._is_local:
+                raise NotADirectoryError("it is a file")
+            if found.startswith(f"{path}/"):
+                (folders if entry["type"] == "directory" else others).append(found[len(self._root) + 1 :])
+        return folders, others
 
     def read(self, name: str, bytes_max: int) -> bytes | None:
         """See `SnapshotStore.read`."""
         path = self._path(name)
         with self._explained(f"cannot be read: {name}"):
+            if self._is_local and Path(path).exists() and not Path(path).is_file():
+                raise OSError("it is no regular file")
             try:
                 content: bytes = self._files.cat_file(path, start=0, end=bytes_max + 1)
             except (FileNotFoundError, NotADirectoryError):
@@ -153,4 +173,7 @@ def _said(error: Exception, location: str) -> str:
     return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__
 
 
-_USER_INFO = re.compile(r"//[^/@\s]*@")
+_USER_INFO = re.compile(r"//[^/@:\s]*:[^/\s]*@")
+"""`user:password@`; what stands before an @ without a password is part of the place, as in abfs://container@account."""
+_HALF_A_URL = re.compile(r"(?!file:|local:)[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")
+"""fsspec takes s3:/bucket for a folder called `s3:`."""

@@ -182,6 +182,11 @@ class Coordination:
         rulings = self.rulings[rollout.bundle]
         return next(ruling for ruling in reversed(rulings) if ruling.epoch == rollout.rulings[-1])
 
+    def reach(self, rollout: Rollout) -> Cohort:
+        """Who was last sent somewhere by the rollout; whom it was asked for, if nobody was."""
+        last = self.last_ruling(rollout)
+        return rollout.cohort if last is None else last.cohort
+
     def introduction(self, bundle: str, release: int) -> Ruling | None:
         """The last committed cut to the release; None where there was none."""
         rulings = self.rulings.get(bundle, ())

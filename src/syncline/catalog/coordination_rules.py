@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncline.catalog.coordination import Coordination, Rollout
+from syncline.catalog.coordination import Coordination, Request, Rollout
 from syncline.catalog.rollout_events import (
     Claimed,
     Cohort,
@@ -22,6 +22,7 @@ from syncline.catalog.rollout_events import (
     RolloutOutcome,
     RolloutPaused,
     RolloutRequested,
+    step_of,
 )
 
 Enacting = (
@@ -71,13 +72,16 @@ def why_void_request(standing: Coordination, payload: RolloutRequested, topics: 
         return f"no rollout of {bundle} is under way"
     if payload.to_release != _target(rollout, payload.action):
         return f"the rollout of {bundle} that is under way goes from {rollout.from_release} to {rollout.to_release}"
-    return _why_too_late(rollout, payload.action, payload.mode)
+    return _why_too_late(standing, rollout, payload)
 
 
-def _why_too_late(rollout: Rollout, action: RolloutAction, mode: RolloutMode) -> str | None:
+def _why_too_late(standing: Coordination, rollout: Rollout, payload: RolloutRequested) -> str | None:
+    action = payload.action
     reference, asked = f"{rollout.bundle}@{rollout.to_release}", rollout.asked_to(action)
+    if action in (RolloutAction.PROMOTE, RolloutAction.PAUSE):
+        return _why_it_ends(standing, rollout, action) or _why_live_meanwhile(standing, rollout, payload)
     # A rollback whose cut does not get through can still be made immediate.
-    hastened = mode is RolloutMode.IMMEDIATE and asked is not None and asked.mode is RolloutMode.CUT
+    hastened = payload.mode is RolloutMode.IMMEDIATE and asked is not None and asked.mode is RolloutMode.CUT
     if action in (RolloutAction.ABORT, RolloutAction.ROLLBACK) and asked is not None and not hastened:
         return f"{action} was asked for at catalog offset {asked.offset} already, by {asked.actor}"
     if action is RolloutAction.ABORT and rollout.rulings:
@@ -85,6 +89,42 @@ def _why_too_late(rollout: Rollout, action: RolloutAction, mode: RolloutMode) ->
     if action is RolloutAction.ROLLBACK and not rollout.rulings:
         return f"{reference} is not live yet: abort the rollout instead"
     return None
+
+
+def _why_it_ends(standing: Coordination, rollout: Rollout, action: RolloutAction) -> str | None:
+    """What a coordinator would never come to, as the rollout ends first; a cut on the way back can be promoted."""
+    ending = _ending(rollout)
+    if ending is None or _goes_back_by_a_cut(standing, rollout, ending):
+        return None
+    return (
+        f"{ending.action} was asked for at catalog offset {ending.offset}, by {ending.actor}: nothing is left to "
+        f"{action}"
+    )
+
+
+def _ending(rollout: Rollout) -> Request | None:
+    return rollout.asked_to(RolloutAction.ROLLBACK) or rollout.asked_to(RolloutAction.ABORT)
+
+
+def _goes_back_by_a_cut(standing: Coordination, rollout: Rollout, ending: Request) -> bool:
+    last = standing.last_ruling(rollout)
+    return ending.mode is RolloutMode.CUT and last is not None and last.to_release == rollout.to_release
+
+
+def _why_live_meanwhile(standing: Coordination, rollout: Rollout, payload: RolloutRequested) -> str | None:
+    """Before the release was live, a promote meant another thing.
+
+    A commit is no change of the rollout, so that `based_on` does not see it; the RolloutAdvanced that follows is one.
+    """
+    last = standing.last_ruling(rollout)
+    if payload.action is not RolloutAction.PROMOTE or last is None or _ending(rollout) is not None:
+        return None
+    if payload.from_release == rollout.to_release or rollout.step == step_of(last.cohort):
+        return None
+    return (
+        f"{rollout.bundle}@{rollout.to_release} went live for {last.cohort} at catalog offset {last.epoch}, and this "
+        "was asked before"
+    )
 
 
 def _target(rollout: Rollout, action: RolloutAction) -> int:

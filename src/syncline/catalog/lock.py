@@ -163,21 +163,33 @@ def parse(packed: bytes | str) -> Lock:
 
 def lock_from(document: object) -> Lock:
     """The lock behind plain data, as `Lock.document` gives it; raises as `parse`."""
+    require_known_format(document, "the lock")
     fields = _Fields(document, "the lock")
-    version = fields.whole("format_version", least=1)
-    if version > FORMAT_VERSION:
-        raise UnknownFormat(
-            f"the lock has format version {version}, and this Syncline knows {FORMAT_VERSION}: upgrade it"
-        )
+    views = tuple(
+        _locked_view(view, f"views[{number}]") for number, view in enumerate(fields.listed("views"))
+    )
+    if not views:
+        raise CatalogError("the lock: views is empty, and every release has at least one")
+    aliases = [view.alias for view in views]
+    for number, alias in enumerate(aliases):
+        if alias in aliases[:number]:
+            raise CatalogError(f"views[{number}]: alias {alias} is named twice, and names one view only")
     return Lock(
         consumer=fields.text("consumer"),
         bundle=fields.text("bundle"),
         release=fields.whole("release", least=1),
         policy=fields.text("policy"),
-        views=tuple(
-            _locked_view(view, f"views[{number}]") for number, view in enumerate(fields.listed("views"))
-        ),
+        views=views,
     )
+
+
+def require_known_format(document: object, where: str) -> None:
+    """Make sure that this program knows the format of a lock, or of the document around it; raises as `parse`."""
+    version = _Fields(document, where).whole("format_version", least=1)
+    if version > FORMAT_VERSION:
+        raise UnknownFormat(
+            f"{where} has format version {version}, and this Syncline knows {FORMAT_VERSION}: upgrade it"
+        )
 
 
 def differences(before: Lock, after: Lock) -> tuple[Difference, ...]:
@@ -240,7 +252,7 @@ def _locked_view(document: object, where: str) -> LockedView:
     fields = _Fields(document, where)
     keys = [_Fields(each, f"{where}.keys") for each in fields.listed("keys")]
     features = fields.listed("features")
-    if not all(isinstance(name, str) for name in features):
+    if not all(_is_text(name) for name in features):
         raise CatalogError(f"{where}.features is no list of texts")
     return LockedView(
         alias=fields.text("alias"),
@@ -251,6 +263,11 @@ def _locked_view(document: object, where: str) -> LockedView:
         keys=tuple((key.text("key"), key.text("asked_as")) for key in keys),
         features=tuple(features),
     )
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text that has bytes: JSON can write half of a surrogate pair, which has none."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 class _Fields:
@@ -264,7 +281,7 @@ class _Fields:
 
     def text(self, name: str) -> str:
         found = self._content.get(name)
-        if not isinstance(found, str):
+        if not isinstance(found, str) or not _is_text(found):
             raise CatalogError(f"{self._where}: {name} is no text")
         return found
 

@@ -157,6 +157,17 @@ class Immediate:
         return f"rollout {self.bundle}"
 
 
+LIVE = "live"
+"""The step of a release that everyone serves."""
+CANARY = "canary"
+"""The step of a release that only a part of the agents serves."""
+
+
+def step_of(cohort: Cohort) -> str:
+    """The step of a release that this cohort serves."""
+    return LIVE if cohort == Cohort() else CANARY
+
+
 @dataclass(frozen=True, slots=True)
 class RolloutAdvanced:
     """A rollout has reached its next step."""

@@ -42,6 +42,8 @@ def _git(*arguments: str) -> str:
 
 def _system_user() -> str:
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (OSError, KeyError):
-        return f"uid {os.getuid()}"
+        name = ""
+    # The environment may hold a blank, or bytes that are no text: neither is a who.
+    return name.strip() if name.strip() and name.isprintable() else f"uid {os.getuid()}"

@@ -57,7 +57,7 @@ def catalog() -> None:
 @click.option(
     "--about",
     metavar="NAME",
-    help="Only what concerns this view, view@1.3, bundle, bundle@2, consumer, model, topic or coordinator.",
+    help="Only what concerns this view, view@1, view@1.3, bundle, bundle@2, consumer, model, topic or coordinator.",
 )
 @click.option(
     "--since",

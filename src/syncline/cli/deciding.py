@@ -13,7 +13,7 @@ from syncline.cli.authorship import default_actor
 from syncline.cli.options import agreed
 from syncline.cli.output import Output, counted
 from syncline.clock import SystemClock
-from syncline.errors import DecisionVoid
+from syncline.errors import DecisionVoid, LogError
 from syncline.inspection.endings import Ending
 from syncline.inspection.fleet import Reports, read_reports
 from syncline.settings import ConnectionSettings
@@ -42,6 +42,7 @@ def decide(
         SynclineError: what `look` raises: nothing was decided.
         TopicMissing: nothing has been applied to this cluster yet.
         DecisionVoid: somebody else decided about the same at the same time; what stands by then is named.
+        LogError: brokers went away meanwhile; what may stand, and what stands by then, is named.
     """
     topics, clock = Topics(settings.prefix), SystemClock()
     log = wiring.open_log(settings)
@@ -56,6 +57,8 @@ def decide(
             _show(ending, output)
         if ending.payloads and not agreed(question, yes=yes):
             output.say("Nothing was decided.")
+            if output.is_json:
+                output.document(_document(ending, []))
             return 1
         author = Author(actor or default_actor(), reason)
         _record(catalog, ending, author, offsets)
@@ -80,9 +83,9 @@ def _record(catalog: CatalogClient, ending: Ending, author: Author, offsets: lis
             on_recorded=lambda _, offset: offsets.append(offset),
             remedy="look at what stands now, and decide again",
         )
-    except DecisionVoid as error:
+    except (DecisionVoid, LogError) as error:
         done = [f"{ended.what} at {offset}" for ended, offset in zip(ending.ended, offsets, strict=False)]
-        raise DecisionVoid(f"{error}" + (f". Decided before: {', '.join(done)}" if done else "")) from error
+        raise type(error)(f"{error}" + (f". Decided before: {', '.join(done)}" if done else "")) from error
 
 
 def _show(ending: Ending, output: Output) -> None:

@@ -139,7 +139,9 @@ def _catalog(log: Log, settings: ConnectionSettings) -> tuple[Picture, list[Chec
             ]
         picture = catalog.catch_up(15.0)
     except SynclineError as error:
-        return Picture(), [Check(Level.FAIL, "catalog", str(error), "See docs/runbooks")]
+        return Picture(), [
+            Check(Level.FAIL, "catalog", str(error), "Mend this first: the rest cannot be checked without it")
+        ]
     finally:
         catalog.close()
     counts = ", ".join(

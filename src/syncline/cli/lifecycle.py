@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import date
 
 import click
 
@@ -16,7 +17,26 @@ from syncline.cli.options import (
 from syncline.cli.output import Output
 from syncline.settings import ConnectionSettings
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+
+class _Day(click.ParamType[date]):
+    """A day of the calendar: `2027-06-30`."""
+
+    name = "day"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The day."""
+        text = str(value).strip()
+        written = _WRITTEN_DAY.fullmatch(text)
+        if written is None:
+            self.fail(f"{text[:40]!r} is no day: write it as 2027-06-30", param, ctx)
+        try:
+            return date(*map(int, written.groups()))
+        except ValueError:
+            self.fail(f"the calendar has no {text}: name a day that there is", param, ctx)
+
+
+_WRITTEN_DAY = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+_DAY = _Day()
 
 
 def _versioned(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -40,7 +60,9 @@ def _alternative(_ctx: click.Context, _param: click.Parameter, value: str) -> st
 @click.command()
 @click.argument("version", metavar="VIEW@VERSION", callback=_versioned)
 @click.option("--until", required=True, type=_DAY, metavar="DATE", help="The last day that it is supported.")
-@click.option("--since", type=_DAY, metavar="DATE", help="Deprecated from this day on. [today, UTC]")
+@click.option(
+    "--since", type=_DAY, metavar="DATE", help="Deprecated since this day, not a day to come. [today, UTC]"
+)
 @click.option(
     "--alternative",
     default="",
@@ -56,8 +78,8 @@ def _alternative(_ctx: click.Context, _param: click.Parameter, value: str) -> st
 def deprecate(
     *,
     version: str,
-    until: datetime,
-    since: datetime | None,
+    until: date,
+    since: date | None,
     alternative: str,
     reason: str,
     actor: str | None,
@@ -75,14 +97,23 @@ def deprecate(
     from syncline.inspection.endings import deprecation
 
     today = from_us(SystemClock().now_us()).date()
-    first, last = since.date() if since else today, until.date()
-    if last < first:
-        raise click.UsageError(f"--until {last} is before --since {first}")
+    if since is not None and since > today:
+        raise click.UsageError(
+            f"--since {since} is yet to come, and a deprecation counts at once: leave it out, or decide on that day"
+        )
+    if since is not None and until < since:
+        raise click.UsageError(
+            f"--until {until} is before --since {since}: exchange them, or leave --since out"
+        )
+    if since is None and until < today:
+        raise click.UsageError(
+            f"--until {until} is over already: name a day from today on, or say with --since when it began"
+        )
     return decide(
         lambda picture, _, __: deprecation(
-            picture, version, since=first, until=last, alternative=alternative, today=today
+            picture, version, since=since or today, until=until, alternative=alternative, today=today
         ),
-        question=f"Deprecate {version} until {last}?",
+        question=f"Deprecate {version} until {until}?",
         actor=actor,
         reason=reason,
         yes=yes,

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from syncline import wiring
-from syncline.catalog.lock import META_LOCK, Difference, Lock, LockedView, differences, lock_from, parse
+from syncline.catalog.lock import (
+    META_LOCK,
+    Difference,
+    Lock,
+    LockedView,
+    differences,
+    lock_from,
+    parse,
+    require_known_format,
+)
 from syncline.cli.output import Output, counted
 from syncline.errors import CatalogError, NotReady, SettingsError, UnknownFormat
 from syncline.inspection.locks import ConsumerLocks, Resolved
@@ -57,6 +66,8 @@ def saved_lock(path: Path, consumer: str) -> Resolved:
         raise SettingsError(f"{path} holds no lock: {_HOW_TO_SAVE}") from None
     whole = isinstance(document, dict) and "lock" in document
     try:
+        if whole:
+            require_known_format(document, "the document")
         found = lock_from(document["lock"] if whole else document)
     except UnknownFormat as error:
         raise UnknownFormat(f"{path}: {error}") from None

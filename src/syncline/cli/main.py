@@ -6,12 +6,16 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from syncline.errors import SynclineError
 from syncline.version import __version__
+
+if TYPE_CHECKING:
+    from syncline.cli.options import Call
 
 EXIT_FAILED = 1
 EXIT_USAGE = 64
@@ -130,22 +134,62 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. Every failure is said in one message on stderr."""
+    """Run the command line; returns the exit code.
+
+    Every failure is said in one message on stderr; on stdout it is a document, where one was asked for.
+    """
+    from syncline.cli.options import Call
+
+    if sys.stdout is None:
+        click.echo(f"syncline: {_NO_STDOUT}", err=True)
+        return EXIT_FAILED
+    call = Call()
     try:
-        code = cli.main(args=arguments, prog_name="syncline", standalone_mode=False)
-    except click.ClickException as error:
+        code = cli.main(args=arguments, prog_name="syncline", standalone_mode=False, obj=call)
+    except click.UsageError as error:
         error.show()
-        return EXIT_USAGE if isinstance(error, click.UsageError) else EXIT_FAILED
+        return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001  # the last resort: a person shall not meet a traceback unasked
-        return _failed(error, _sentence(error))
+        if isinstance(error, OSError) and _is_of_stdout(error):
+            return _stdout_lost(error)
+        return _failed(error, call)
     return code if isinstance(code, int) else 0
+
+
+_NO_STDOUT = "stdout is closed, so nothing was done: send it to /dev/null if nobody wants to see the result"
+
+
+def _is_of_stdout(error: OSError) -> bool:
+    """Whether it was raised where something was shown on stdout: the error itself does not name the file."""
+    from traceback import walk_tb
+
+    return any(
+        frame.f_code is click.echo.__code__ and not frame.f_locals["err"]
+        for frame, _ in walk_tb(error.__traceback__)
+    )
+
+
+def _stdout_lost(error: OSError) -> int:
+    """Tell that the result could not be shown; what is left of it goes nowhere, or Python complains at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    click.echo(
+        f"syncline: stdout cannot be written ({error.strerror or error}), and the command ended at that. What it had "
+        "done by then stands, and only its result is lost: see what stands before you run it again",
+        err=True,
+    )
+    return EXIT_FAILED
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, SynclineError):
         return str(error)
+    if isinstance(error, click.ClickException):
+        return error.format_message()
     if isinstance(error, ModuleNotFoundError):
         extra = next((extra for extra, modules in _EXTRAS.items() if error.name in modules), None)
         remedy = f"pip install 'syncline[{extra}]'" if extra else "install it, or install Syncline again"
@@ -155,14 +199,20 @@ def _sentence(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {said}. {hint}"
 
 
-def _failed(error: Exception, sentence: str) -> int:
+def _failed(error: Exception, call: Call) -> int:
     if os.environ.get("SYNCLINE_DEBUG"):
         import traceback
 
         traceback.print_exception(error)
     from syncline.cli.output import printable
 
+    sentence = _sentence(error)
     click.echo(f"syncline: {printable(sentence, lines=True)}", err=True)
+    if call.output is not None:
+        try:
+            call.output.failure(error, sentence)
+        except OSError as lost:
+            return _stdout_lost(lost)
     return EXIT_FAILED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,15 +21,48 @@ folder_argument = click.argument("folder", default=".", type=click.Path(path_typ
 """The folder of definitions; the one we stand in by default."""
 
 
+@dataclass
+class Call:
+    """One call of the command line; `output` is that of its command, once its options were read."""
+
+    output: Output | None = None
+
+
+def text_value(value: str) -> str:
+    """The text of an option that is kept for good.
+
+    Raises:
+        BadParameter: it has bytes that are no UTF-8, or halves of a surrogate pair: no file and no topic takes them.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter(
+            f"character {error.start + 1} is no Unicode text: write it in UTF-8, it is kept for good"
+        ) from None
+    return value
+
+
+def _actor(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not value.strip():
+        raise click.BadParameter("it is blank: say who decides, or leave it out; it is kept for good")
+    return text_value(value).strip()
+
+
 actor_option = click.option(
-    "--actor", envvar="SYNCLINE_ACTOR", help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]"
+    "--actor",
+    envvar="SYNCLINE_ACTOR",
+    callback=_actor,
+    help="Who decides. [git's user, else the system's; SYNCLINE_ACTOR]",
 )
 
 
 def _reason(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     if not value.strip():
         raise click.BadParameter("it is empty: say why, it is kept for good")
-    return value.strip()
+    return text_value(value).strip()
 
 
 reason_option = click.option(
@@ -42,21 +76,24 @@ def agreed(question: str, *, yes: bool) -> bool:
     return yes or not sys.stdin.isatty() or click.confirm(question, default=False, err=True)
 
 
-def output_option(command: F) -> F:
-    """`--output text|json`; the command gets `output: Output`."""
+def _output(ctx: click.Context, _param: click.Parameter, form: str) -> Output:
+    """The output, noted in the call: failures are told there, too."""
+    output = Output(form)
+    call = ctx.find_object(Call)
+    if call is not None:
+        call.output = output
+    return output
 
-    @click.option(
-        "--output",
-        "form",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        help="Text for people, or one JSON document with a format_version.",
-    )
-    @wraps(command)
-    def wrapped(*args: object, form: str, **kwargs: object) -> object:
-        return command(*args, output=Output(form), **kwargs)
 
-    return wrapped  # type: ignore[return-value]  # click reads its signature from the decorators
+output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    is_eager=True,
+    callback=_output,
+    help="Text for people, or one JSON document with a format_version.",
+)
+"""`--output text|json`; the command gets `output: Output`."""
 
 
 def connection_options(command: F) -> F:

@@ -22,10 +22,18 @@ class Output:
 
     def __init__(self, form: str) -> None:
         self.is_json = form == "json"
+        self._has_document = False
 
     def document(self, content: Mapping[str, Any]) -> None:
         """Print the JSON document."""
+        self._has_document = True
         click.echo(json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2, ensure_ascii=False))
+
+    def failure(self, error: Exception, sentence: str) -> None:
+        """Under JSON, a failure is a document, too, unless the command has printed its own."""
+        if self.is_json and not self._has_document:
+            told = {"kind": type(error).__name__, "message": printable(sentence, lines=True)}
+            self.document({"error": told})
 
     def line(self, text: str = "", *, style: str = "") -> None:
         """Print a line of the result; colours only on terminals that want them."""

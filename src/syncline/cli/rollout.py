@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 
 import click
 
-from syncline.cli.options import actor_option, agreed, connection_settings, output_option, yes_option
+from syncline.cli.options import (
+    actor_option,
+    agreed,
+    connection_settings,
+    output_option,
+    reason_option,
+    text_value,
+    yes_option,
+)
 from syncline.cli.output import Output
 from syncline.settings import ConnectionSettings
 
@@ -50,12 +58,6 @@ def _bundle(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     return value
 
 
-def _reason(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    if not value.strip():
-        raise click.BadParameter("it is empty: say why, it is kept for good")
-    return value.strip()
-
-
 def _evidence(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     """The JSON, or that of the file after `@`, on one line."""
     if not value:
@@ -67,18 +69,22 @@ def _evidence(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
         raise click.BadParameter(f"{value[1:]} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise click.BadParameter('it is no JSON: write {"…": …}, or @FILE for a file that holds it') from None
-    if len(said.encode()) > _EVIDENCE_MAX:
+    if len(text_value(said).encode()) > _EVIDENCE_MAX:
         raise click.BadParameter(
             f"it has more than {_EVIDENCE_MAX:,} bytes: keep it elsewhere, and link to it"
         )
     return said
 
 
+def _names(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(text_value, value))
+
+
 def _labels(
     _ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
-    for text in value:
+    for text in map(text_value, value):
         name, equals, wanted = text.partition("=")
         if not (name and equals and wanted):
             raise click.BadParameter(f"{text[:80]!r} is no label: write NAME=VALUE, as tier=canary")
@@ -104,7 +110,7 @@ def asking_options(command: F) -> F:
             help="Tell each step until it is done; exit 1 if it is not. [on a terminal: --wait]",
         ),
         actor_option,
-        click.option("--reason", required=True, callback=_reason, help="Why; kept in the catalog for good."),
+        reason_option,
     ):
         command = option(command)
     return command
@@ -117,6 +123,11 @@ evidence_option = click.option(
     callback=_evidence,
     help="What it rests on, as JSON; kept in the catalog.",
 )
+
+
+def _is_asked(*, yes: bool) -> bool:
+    """Whether `agreed` asks anybody: what it means has to be shown first."""
+    return not yes and sys.stdin.isatty()
 
 
 def _waits(wait: bool | None) -> bool:
@@ -135,7 +146,14 @@ def rollout() -> None:
 
 @rollout.command()
 @click.argument("release", metavar="BUNDLE@N", callback=_reference)
-@click.option("--consumer", "consumers", metavar="NAME", multiple=True, help="Only for this one; may repeat.")
+@click.option(
+    "--consumer",
+    "consumers",
+    metavar="NAME",
+    multiple=True,
+    callback=_names,
+    help="Only for this one; may repeat.",
+)
 @click.option(
     "--label",
     "labels",
@@ -191,7 +209,8 @@ def start(
             evidence=evidence,
         )
         desk.require_valid(payload)
-        if not output.is_json:
+        desk.require_audience(meant)
+        if not output.is_json or _is_asked(yes=yes):
             show_preview(meant, output)
         if not agreed(f"Bring {bundle}@{number} live?", yes=yes):
             output.say("Nothing was asked for.")
@@ -243,8 +262,10 @@ def _ask_about(
 def promote(*, bundle: str, **asking: Any) -> int:  # noqa: ANN401  what asking_options gives
     """Take the rollout of BUNDLE on to its next step.
 
-    Before it is live: lift a pause, and do not wait for agents to warm the new cells. Once it is live: make it
-    final. What was live before is let go then, and only a new cut goes back to it.
+    Before it is live: lift a pause, and do not wait for agents to warm the new cells. Live for a part only (started
+    with --consumer or --label): bring it to everyone, by one more cut. Live for everyone: make it final. What was
+    live before is let go then, and only a new cut goes back to it. So after a rollout to a part, the first promote
+    means "for everyone", and the second "final".
     """
     return _ask_about("promote", bundle, **asking)
 

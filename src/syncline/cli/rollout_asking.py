@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from syncline import wiring
-from syncline.catalog.enactment import admits
+from syncline.catalog.coordination import Rollout
+from syncline.catalog.enactment import Member, admits, base_release, rulings_for
 from syncline.catalog.events import Decision
 from syncline.catalog.fold import Picture
 from syncline.catalog.lifecycle import served_by
@@ -15,18 +16,19 @@ from syncline.catalog.rollout_events import Cohort, RolloutAction, RolloutMode, 
 from syncline.catalog.rules import why_void
 from syncline.catalog_client import Author, CatalogClient, require_catalog
 from syncline.cli.authorship import default_actor
+from syncline.cli.main import EXIT_INTERRUPTED
 from syncline.cli.output import Output
 from syncline.cli.rollout_status import crossing_document
 from syncline.clock import SystemClock
+from syncline.contracts.durations import format_seconds
 from syncline.errors import DecisionVoid
 from syncline.inspection.fleet import Reports
 from syncline.inspection.following import ReportFollower
-from syncline.inspection.rollout_preview import Preview, preview
-from syncline.inspection.rollout_progress import Asked
+from syncline.inspection.rollout_preview import Preview, preview, require_audience
+from syncline.inspection.rollout_progress import Asked, remedy, without_rollout
 from syncline.inspection.rollout_wait import Waited, wait_for
-from syncline.inspection.rollouts import require_bundle
+from syncline.inspection.rollouts import is_live, require_bundle
 from syncline.ports.log import Log
-from syncline.rollout.steps import LIVE
 from syncline.settings import ConnectionSettings
 from syncline.wire.topics import Topics
 
@@ -102,6 +104,15 @@ class Desk:
             self.picture, self.reports(), bundle=bundle, release=release, cohort=cohort, now_us=self.now_us()
         )
 
+    def require_audience(self, meant: Preview) -> None:
+        """Make sure that a rollout for some of the consumers moves one of them.
+
+        Raises:
+            UnknownBundle: it names a consumer that has no live subscription of the bundle.
+            CatalogError: nobody whom it is for would switch.
+        """
+        require_audience(self.picture, meant)
+
     def request(self, bundle: str, action: str, *, mode: str, evidence: str) -> RolloutRequested:
         """What to ask of the rollout of this bundle that is under way.
 
@@ -113,11 +124,17 @@ class Desk:
         rollout = self.picture.coordination.under_way(bundle)
         if rollout is None:
             raise DecisionVoid(
-                f"no rollout of {bundle} is under way. {_without_rollout(self.picture, bundle, action)}"
+                f"no rollout of {bundle} is under way. "
+                f"{without_rollout(self.picture, bundle, RolloutAction(action))}"
             )
-        asked = RolloutAction(action)
+        asked, live = RolloutAction(action), is_live(self.picture, rollout)
         back = asked is RolloutAction.ROLLBACK
-        if asked is RolloutAction.PAUSE and rollout.step == LIVE and rollout.final_after_us is None:
+        if (
+            asked is RolloutAction.PAUSE
+            and live
+            and rollout.final_after_us is None
+            and not _was_told_to_end(rollout)
+        ):
             raise DecisionVoid(
                 f"{bundle}@{rollout.to_release} is live: nothing is left to pause. "
                 f"Go back with `syncline rollout rollback {bundle} --reason …`"
@@ -125,7 +142,9 @@ class Desk:
         return RolloutRequested(
             bundle,
             asked,
-            from_release=rollout.to_release if back or rollout.rulings else rollout.from_release,
+            # Live for a part only, it is not what those serve whom a promote is for: the fold tells by it whether the
+            # release went live meanwhile.
+            from_release=rollout.to_release if back or live else rollout.from_release,
             to_release=rollout.from_release if back else rollout.to_release,
             cohort=rollout.cohort,
             mode=RolloutMode(mode),
@@ -135,17 +154,23 @@ class Desk:
     def question(self, payload: RolloutRequested) -> str:
         """What to ask first, where it cannot be undone; empty where it can."""
         rollout = self.picture.coordination.under_way(payload.bundle)
-        if payload.action is not RolloutAction.PROMOTE or rollout is None or not rollout.rulings:
+        if (
+            payload.action is not RolloutAction.PROMOTE
+            or rollout is None
+            or not is_live(self.picture, rollout)
+        ):
+            # On to its cohort or to everyone, by a cut: that can be rolled back.
             return ""
-        if rollout.step != LIVE and rollout.cohort != Cohort():
-            # On to everyone, by one more cut: that can be rolled back.
+        if _was_told_to_end(rollout):
+            # The way back goes on.
             return ""
         bundle = payload.bundle
         return f"Make {bundle}@{rollout.to_release} final? {bundle}@{rollout.from_release} is let go then"
 
     def stays_behind(self, payload: RolloutRequested) -> list[str]:
-        """Whom a rollback does not reach, as their policy does not admit the release that it goes back to."""
-        if payload.action is not RolloutAction.ROLLBACK:
+        """Whom the rollout moved and a rollback does not reach, as their policy does not admit what it goes back to."""
+        rollout = self.picture.coordination.under_way(payload.bundle)
+        if payload.action is not RolloutAction.ROLLBACK or rollout is None:
             return []
         bundle, source, target = payload.bundle, payload.from_release, payload.to_release
         releases = [recorded.payload for recorded in self.picture.releases[bundle]]
@@ -155,6 +180,7 @@ class Desk:
             for consumer, recorded in sorted(self.picture.subscriptions.items())
             if (found := recorded.payload).bundle == bundle
             and served_by(self.picture, consumer) == source
+            and _served_before(self.picture, consumer, rollout) != source
             and not admits(found, releases, target)
         ]
 
@@ -167,26 +193,42 @@ class Desk:
         based_on = self.picture.next_offset
         why = why_void(self.picture, Decision("", 0, "", "", based_on, payload))
         if why is not None:
-            raise DecisionVoid(f"{why}. {_remedy(payload)}")
+            raise DecisionVoid(f"{why}. {remedy(self.picture, payload)}")
 
     def ask(self, payload: RolloutRequested, *, actor: str | None, reason: str) -> Asked:
         """Put the request into the catalog.
 
         Raises:
-            DecisionVoid: another decision about this bundle's rollout came first.
+            DecisionVoid: another decision about this bundle's rollout came first; with what to do now.
         """
-        rollout = self.picture.coordination.under_way(payload.bundle)
-        (offset,) = self._catalog.propose(
-            [payload], Author(actor or default_actor(), reason), remedy=_remedy(payload).rstrip(".")
-        )
+        before = self.picture
+        rollout = before.coordination.under_way(payload.bundle)
+        was_live = rollout is not None and is_live(before, rollout)
+        try:
+            (offset,) = self._catalog.propose([payload], Author(actor or default_actor(), reason))
+        except KeyboardInterrupt:
+            look = f"`syncline rollout status {payload.bundle}`"
+            self._output.say(
+                f"interrupted while it was asked for: it may stand all the same; {look} shows it"
+            )
+            raise
+        except DecisionVoid:
+            # What to do depends on what has come between.
+            remedied = f"Nothing was changed by it. {remedy(self.picture, payload)}"
+            raise DecisionVoid(f"{self._why_void(payload)}. {remedied}") from None
         is_start = payload.action is RolloutAction.START or rollout is None
         return Asked(
             payload.action,
             payload.bundle,
             offset,
             rollout=offset if is_start or rollout is None else rollout.id,
-            was_live=bool(rollout and rollout.step == LIVE),
+            was_live=was_live,
         )
+
+    def _why_void(self, payload: RolloutRequested) -> str:
+        """Why the last such request does not count."""
+        voids = reversed(self.picture.void)
+        return next(void.reason for void in voids if void.decision and void.decision.payload == payload)
 
     def answer(
         self, asked: Asked, *, wait: bool, timeout_s: float, shown: dict[str, Any] | None = None
@@ -220,15 +262,18 @@ class Desk:
         )
         if output.is_json:
             output.document(document | {"waited": True} | _waited_document(waited))
-        else:
+        elif not waited.interrupted:
             _show_waited(waited, output, timeout_s=timeout_s, follow=follow)
+        if waited.interrupted:
+            output.say(f"{said}; it stands, and goes on by itself: {_after_ctrl_c(asked, follow)}")
+            return EXIT_INTERRUPTED
         return 0 if waited.done else 1
 
 
 def _show_waited(waited: Waited, output: Output, *, timeout_s: float, follow: str) -> None:
     if waited.answer is None:
         why = f": {'; '.join(waited.waiting)}" if waited.waiting else ""
-        output.line(f"Not done within {timeout_s:g} s{why}", style="red")
+        output.line(f"Not done within {format_seconds(timeout_s)}{why}", style="red")
         output.say(f"It stands, and goes on by itself. Next: {follow}")
         return
     output.line(
@@ -236,7 +281,8 @@ def _show_waited(waited: Waited, output: Output, *, timeout_s: float, follow: st
     )
     for crossing in waited.missing:
         output.line(
-            f"{crossing.agent} has not switched within {timeout_s:g} s: {crossing.why}", style="yellow"
+            f"{crossing.agent} has not switched within {format_seconds(timeout_s)}: {crossing.why}",
+            style="yellow",
         )
     if waited.missing:
         output.say(f"Next: {follow}")
@@ -246,9 +292,10 @@ def _show_waited(waited: Waited, output: Output, *, timeout_s: float, follow: st
 
 def _waited_document(waited: Waited) -> dict[str, Any]:
     return {
-        "done": waited.done,
-        "timed_out": not waited.is_over,
+        "done": waited.done and not waited.interrupted,
+        "timed_out": not waited.is_over and not waited.interrupted,
         "answer": None if waited.answer is None else waited.answer.said,
+        "interrupted": waited.interrupted,
         "next_command": "" if waited.answer is None else waited.answer.next_command,
         "waiting": list(waited.waiting),
         "steps": list(waited.steps),
@@ -256,17 +303,24 @@ def _waited_document(waited: Waited) -> dict[str, Any]:
     }
 
 
-def _remedy(payload: RolloutRequested) -> str:
-    return f"See `syncline rollout status {payload.bundle}`, and ask again if it is still wanted"
+def _after_ctrl_c(asked: Asked, follow: str) -> str:
+    """How to follow what goes on, and how to stop it where it can be stopped."""
+    if asked.action not in (RolloutAction.START, RolloutAction.PROMOTE) or asked.makes_final:
+        return f"`{follow}`"
+    ending = f"syncline rollout abort {asked.bundle} --reason …"
+    return f"`{follow}`; `{ending}` ends it, and once it is live, `rollback` does"
 
 
-def _without_rollout(picture: Picture, bundle: str, action: str) -> str:
-    standing = picture.coordination.standing(bundle)
-    if action == RolloutAction.ROLLBACK and picture.coordination.finishes.get(bundle):
-        earlier = picture.coordination.rollouts[bundle][-1]
-        other = earlier.from_release if earlier.to_release == standing else earlier.to_release
-        return (
-            f"{bundle}@{standing} is final; go to another release by a cut: "
-            f"`syncline rollout start {bundle}@{other} --reason …`"
-        )
-    return f"Start one: `syncline rollout start {bundle}@N --reason …`"
+def _was_told_to_end(rollout: Rollout) -> bool:
+    return any(rollout.asked_to(each) for each in (RolloutAction.ABORT, RolloutAction.ROLLBACK))
+
+
+def _served_before(picture: Picture, consumer: str, rollout: Rollout) -> int | None:
+    """The release that the consumer's agents served before the rollout; None where it is not declared."""
+    queue = [
+        ruling for ruling in rulings_for(picture, Member(consumer, ""), after=-1) if ruling.epoch < rollout.id
+    ]
+    if queue:
+        return queue[-1].to_release
+    first = base_release(picture, consumer)
+    return None if first is None else first.payload.release

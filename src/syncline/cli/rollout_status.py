@@ -41,11 +41,14 @@ def states_document(
             {
                 "bundle": state.bundle,
                 "live_release": state.live,
+                "live_in_part": None if state.in_part is None else _part_document(state.in_part),
                 "standing_release": state.stands,
                 "newest_release": state.newest,
                 "releases_waiting": list(state.unused),
-                "rollout": None if state.rollout is None else _rollout_document(state.rollout),
-                "last_rollout": None if state.last_rollout is None else _rollout_document(state.last_rollout),
+                "rollout": None if state.rollout is None else _rollout_document(picture, state.rollout),
+                "last_rollout": None
+                if state.last_rollout is None
+                else _rollout_document(picture, state.last_rollout),
                 "open_cut": None if state.open_cut is None else _cut_document(state.open_cut),
                 "last_decision": None if state.ruling is None else _ruling_document(state.ruling),
                 "waiting": list(state.waiting),
@@ -71,7 +74,7 @@ def show_states(
 ) -> None:
     """Everything for people."""
     for state in states:
-        _show_state(state, output, now_us=now_us)
+        _show_state(picture, state, output, now_us=now_us)
         output.line()
     if not states:
         output.line("The catalog has no bundle: run `syncline apply`.")
@@ -111,13 +114,14 @@ def moment_text(us: int) -> str:
     return format_moment(us - us % 1_000_000, FeatureType.TIMESTAMP)
 
 
-def _show_state(state: BundleState, output: Output, *, now_us: int) -> None:
+def _show_state(picture: Picture, state: BundleState, output: Output, *, now_us: int) -> None:
     kept = (
         "" if state.live == state.stands else f" ({state.bundle}@{state.stands} is kept until that is final)"
     )
-    output.line(f"{state.bundle}: release {state.live} is live{kept}", style="green")
+    part = "" if state.in_part is None else f"; {state.in_part.to_release} for {state.in_part.cohort}"
+    output.line(f"{state.bundle}: release {state.live} is live{part}{kept}", style="green")
     if state.rollout is not None:
-        _show_rollout(state.rollout, output, now_us=now_us)
+        _show_rollout(picture, state.rollout, output, now_us=now_us)
     elif state.last_rollout is not None:
         last = state.last_rollout
         output.line(
@@ -152,11 +156,11 @@ def _show_state(state: BundleState, output: Output, *, now_us: int) -> None:
         )
 
 
-def _show_rollout(rollout: Rollout, output: Output, *, now_us: int) -> None:
+def _show_rollout(picture: Picture, rollout: Rollout, output: Output, *, now_us: int) -> None:
     started = rollout.started
     output.line(
         f"  rollout from {rollout.bundle}@{rollout.from_release} to {rollout.bundle}@{rollout.to_release} for "
-        f"{rollout.cohort}: {step_text(rollout)}"
+        f"{picture.coordination.reach(rollout)}: {step_text(rollout)}"
     )
     output.line(
         f"  asked for by {started.actor} at {moment_text(started.at_us)} (offset {rollout.id}): {started.reason}"
@@ -199,12 +203,16 @@ def _crossing_row(crossing: Crossing) -> list[str]:
     return [f"  {crossing.agent}", switched, aligned, held, crossing.why]
 
 
-def _rollout_document(rollout: Rollout) -> dict[str, Any]:
+def _part_document(ruling: Ruling) -> dict[str, Any]:
+    return {"release": ruling.to_release, "cohort": str(ruling.cohort)}
+
+
+def _rollout_document(picture: Picture, rollout: Rollout) -> dict[str, Any]:
     return {
         "id": rollout.id,
         "from_release": rollout.from_release,
         "to_release": rollout.to_release,
-        "cohort": str(rollout.cohort),
+        "cohort": str(picture.coordination.reach(rollout)),
         "step": step_text(rollout),
         "paused": rollout.paused,
         "outcome": rollout.outcome,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +50,14 @@ def create(store: Path, location: str, output: Output) -> None:
     Every cell is proven on the way. The release that the store serves is not part of it.
     """
     from syncline.clock import SystemClock
+    from syncline.errors import SnapshotError
     from syncline.snapshots.take import take
     from syncline.wiring import open_snapshots, open_store
 
+    if location.startswith("memory:"):
+        raise SnapshotError(
+            f"{location} would end with this command, and the snapshot with it: give a folder, or a URL that lasts"
+        )
     files = open_snapshots(location)
     opened = open_store(store, read_only=True)
     try:
@@ -69,8 +76,11 @@ def create(store: Path, location: str, output: Output) -> None:
 @click.option("--verify", is_flag=True, help="Read and prove every byte; exit 1 if a snapshot is refused.")
 @output_option
 def list_(location: str, *, verify: bool, output: Output) -> int:
-    """List the snapshots at URL, newest first. One that was never finished is none."""
-    from syncline.errors import SnapshotRefused
+    """List the snapshots at URL, newest first. One that was never finished is none.
+
+    Exits 1 if one of them cannot be read.
+    """
+    from syncline.errors import SnapshotError, SnapshotRefused
     from syncline.snapshots.find import read_manifest, snapshot_ids
     from syncline.snapshots.verify import require_fold
     from syncline.snapshots.verify import verify as prove
@@ -78,17 +88,19 @@ def list_(location: str, *, verify: bool, output: Output) -> int:
 
     files = open_snapshots(location)
     documents: list[dict[str, Any]] = []
+    states: list[str] = []
     for snapshot_id in snapshot_ids(files):
         document: dict[str, Any] = {"id": snapshot_id}
-        problem = None
+        problem, state = None, "proven" if verify else "complete"
         try:
             manifest = read_manifest(files, snapshot_id)
             document = _document(manifest)
             require_fold(manifest)
             if verify:
                 prove(files, manifest)
-        except SnapshotRefused as error:
-            problem = str(error)
+        except SnapshotError as error:
+            problem, state = str(error), "refused" if isinstance(error, SnapshotRefused) else "unreadable"
+        states.append(state)
         documents.append({**document, "problem": problem, "verified": verify and problem is None})
     bad = [document for document in documents if document["problem"]]
     if output.is_json:
@@ -104,15 +116,15 @@ def list_(location: str, *, verify: bool, output: Output) -> int:
                     f"{document.get('cells', 0):,}",
                     f"{len(document.get('partitions', ())):,}",
                     f"{document.get('bytes', 0):,}",
-                    "refused" if document["problem"] else "proven" if verify else "complete",
+                    state,
                 ]
-                for document in documents
+                for document, state in zip(documents, states, strict=True)
             ],
             right=["cells", "partitions", "bytes"],
         )
         for document in bad:
             output.say(document["problem"])
-    return 1 if verify and bad else 0
+    return 1 if "unreadable" in states or (verify and bad) else 0
 
 
 @snapshot.command()
@@ -130,6 +142,7 @@ def restore(location: str, *, store: Path, snapshot_id: str | None, replace: boo
     from syncline.wiring import open_snapshots, open_store
 
     files = open_snapshots(location)
+    made = _missing(store)
     opened = open_store(store)
     passed_over: list[dict[str, str]] = []
 
@@ -139,6 +152,10 @@ def restore(location: str, *, store: Path, snapshot_id: str | None, replace: boo
 
     try:
         done = _restore(files, opened, snapshot_id, replace=replace, pass_over=pass_over, output=output)
+    except BaseException:
+        # While this process still holds it, so that nobody has begun to fill it.
+        _remove(made)
+        raise
     finally:
         opened.close()
     if output.is_json:
@@ -182,6 +199,20 @@ def _restore(
     if done is None:
         raise SnapshotError(f"{files.location} has no snapshot that can be used: nothing was restored")
     return done
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folders that would have to be made for this one, itself first; none where it is there."""
+    return [each for each in (folder, *folder.parents) if not each.exists()]
+
+
+def _remove(made: list[Path]) -> None:
+    """Take away a store that was made for a restore which failed, and the folders that were made for it."""
+    if made:
+        shutil.rmtree(made[0], ignore_errors=True)
+    for parent in made[1:]:
+        with suppress(OSError):
+            parent.rmdir()
 
 
 def _progress(output: Output) -> Callable[[int, int], None]:

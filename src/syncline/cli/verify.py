@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -122,6 +122,9 @@ def _report(auditor: Auditor, audits: dict[str, Callable[[], Audit]], output: Ou
             if not output.is_json:
                 show_failed(bundle, str(error), output)
             continue
+        except KeyboardInterrupt as error:
+            _interrupted(bundle, str(error), documents, output)
+            raise
         verdicts.append(audit.evidence.verdict)
         documents.append(audit_document(auditor.picture, audit))
         if not output.is_json:
@@ -133,3 +136,16 @@ def _report(auditor: Auditor, audits: dict[str, Callable[[], Audit]], output: Ou
     if output.is_json:
         output.document({"verdict": str(worst), "bundles": documents})
     return 0 if worst is Verdict.IN_SYNC else 1
+
+
+def _interrupted(bundle: str, said: str, documents: list[dict[str, Any]], output: Output) -> None:
+    """What stands of an audit that was asked for, after those that were done: nobody else would say it."""
+    from syncline.cli.verified import failed_document
+    from syncline.inspection.witnesses import Verdict
+
+    if not said:
+        return
+    output.say(said)
+    if output.is_json:
+        found = [*documents, failed_document(bundle, said)]
+        output.document({"verdict": str(Verdict.UNPROVEN), "bundles": found})

@@ -65,6 +65,11 @@ def duration_us(value: float, unit: str) -> int:
     return whole
 
 
+def format_seconds(seconds: float) -> str:
+    """`format_duration` of a time that was measured or given in seconds."""
+    return format_duration(round(seconds * 1_000_000))
+
+
 def format_duration(us: int) -> str:
     """The shortest exact text of a duration: `300000000` is `5 min`."""
     for unit in ("d", "h", "min", "s", "ms"):

@@ -12,6 +12,7 @@ from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import AuditRequested, CutKind
 from syncline.catalog_client import Author, CatalogClient, require_catalog
 from syncline.clock import Clock
+from syncline.contracts.durations import format_seconds
 from syncline.errors import AuditFailed, CatalogError
 from syncline.inspection.entities import Bucket, Explanation, buckets_to_list, explain
 from syncline.inspection.fleet import Reports
@@ -98,6 +99,7 @@ class Auditor:
         Raises:
             UnknownBundle: the catalog has no such bundle.
             AuditFailed: there is nobody to ask, or no coordinator made the line across the log in time.
+            KeyboardInterrupt: Ctrl-C; once the audit was asked for, its message says where to look at it later.
         """
         require_bundle(self.picture, bundle)
         if not present_agents(self.reports(), bundle, now_us=self._clock.now_us()):
@@ -133,15 +135,24 @@ class Auditor:
         return Audit(cut.prepared.request, evidence, listed)
 
     def _audit(self, bundle: str, author: Author, buckets: Collection[Bucket], *, timeout_s: float) -> Audit:
-        end_s = self._clock.monotonic_s() + timeout_s
+        end_s, within = self._clock.monotonic_s() + timeout_s, format_seconds(timeout_s)
         # Nothing is asked for while nobody would enact it: requests of every try would be enacted one after another.
-        self._await_coordinator(end_s, timeout_s)
+        self._await_coordinator(end_s, within)
         (audit,) = self._catalog.propose(
             [AuditRequested(bundle, tuple(buckets))],
             author,
             max(1.0, end_s - self._clock.monotonic_s()),
             remedy="run it again",
         )
+        try:
+            return self._await_answers(audit, end_s, within)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"the audit of {bundle} was asked for at catalog offset {audit}; it stands, and goes on by itself. "
+                f"{_look_later(audit)}"
+            ) from None
+
+    def _await_answers(self, audit: int, end_s: float, within: str) -> Audit:
         while True:
             reports, now_us = self.reports(), self._clock.now_us()
             left_s = end_s - self._clock.monotonic_s()
@@ -149,10 +160,10 @@ class Auditor:
             if cut is not None and (left_s <= 0 or everyone_has_answered(cut, reports, now_us=now_us)):
                 return Audit(audit, evidence_of(cut, reports, now_us=now_us))
             if cut is None and left_s <= 0:
-                raise AuditFailed(self._why_no_cut(audit, timeout_s))
+                raise AuditFailed(self._why_no_cut(audit, within))
             self._catalog.poll(min(_POLL_S, max(0.0, left_s)))
 
-    def _await_coordinator(self, end_s: float, timeout_s: float) -> None:
+    def _await_coordinator(self, end_s: float, within: str) -> None:
         told = False
         while (
             live_coordinator(self.picture, self.reports().coordinators, now_us=self._clock.now_us()) is None
@@ -160,12 +171,12 @@ class Auditor:
             left_s = end_s - self._clock.monotonic_s()
             if left_s <= 0:
                 raise AuditFailed(
-                    f"no coordinator is live, and none came in {timeout_s:g} s: nobody can draw the line across the "
+                    f"no coordinator is live, and none came in {within}: nobody can draw the line across the "
                     "log at which agents compare. Nothing was asked for; start one: syncline coordinator"
                 )
             if not told:
                 told = True
-                self._tell(f"no coordinator was heard of lately: waiting up to {timeout_s:g} s for one")
+                self._tell(f"no coordinator was heard of lately: waiting up to {within} for one")
             self._catalog.poll(min(_POLL_S, left_s))
 
     def _committed(self, audit: int) -> Cut | None:
@@ -184,10 +195,10 @@ class Auditor:
             )
         return committed
 
-    def _why_no_cut(self, audit: int, timeout_s: float) -> str:
+    def _why_no_cut(self, audit: int, within: str) -> str:
         standing = self.picture.coordination
-        said = f"the audit asked for at catalog offset {audit} was not drawn across the log within {timeout_s:g} s"
-        remedy = f"Look at it later with `syncline verify --audit {audit}`"
+        said = f"the audit asked for at catalog offset {audit} was not drawn across the log within {within}"
+        remedy = _look_later(audit)
         live = live_coordinator(self.picture, self.reports().coordinators, now_us=self._clock.now_us())
         if live is None:
             return f"{said}: no coordinator is live any more (syncline coordinator). {remedy}"
@@ -217,3 +228,7 @@ class Auditor:
         ]
         last = f"the last ones are {', '.join(known[-_SHOWN:])}" if known else "there was none yet"
         raise CatalogError(f"the catalog has no {what} {number}; {last}")
+
+
+def _look_later(audit: int) -> str:
+    return f"Look at it later with `syncline verify --audit {audit}`"

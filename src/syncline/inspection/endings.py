@@ -140,8 +140,6 @@ def withdrawal(picture: Picture, reports: Reports, consumer: str, *, now_us: int
     warnings = [
         f"remove {consumer} from the folder of definitions, too: else the next apply declares it again"
     ]
-    if payload.required:
-        warnings.append(f"{consumer} is a required consumer: rollouts have been waiting for it")
     running = [
         agent.agent
         for agent in reports.agents

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncline.catalog.events import Decision, decode_decision
+from syncline.catalog.events import Decision, Payload, decode_decision
 from syncline.catalog.fold import Picture, fold
 from syncline.contracts.nearest import nearest
 from syncline.errors import UnknownBundle, UnknownFormat, WireError
@@ -29,10 +30,18 @@ class Entry:
     what: str
     """One sentence."""
     about: frozenset[str]
-    """The names that it concerns: view, `view@1.3`, bundle, `bundle@2`, consumer, model, topic, coordinator."""
+    """The names that it concerns.
+
+    View, `view@1`, `view@1.3`, topic, bundle, `bundle@2`, consumer, model, coordinator.
+    """
     void: str
     """Why it does not count; empty where it does."""
     decision: Decision | None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether anybody knows when it was recorded."""
+        return self.decision is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which records are meant; None where anything will do. Times are the writers' own, both ends included."""
+    """Which records are meant; None where anything will do.
+
+    Times are the writers' own, both ends included; a record without one is of no time that anybody asks for.
+    """
 
     actor: str | None = None
     kinds: frozenset[str] | None = None
@@ -62,8 +74,8 @@ class Wanted:
             self.actor in (None, entry.actor)
             and (self.kinds is None or entry.kind in self.kinds)
             and (self.about is None or self.about in entry.about)
-            and (self.since_us is None or entry.recorded_at_us >= self.since_us)
-            and (self.until_us is None or entry.recorded_at_us <= self.until_us)
+            and (self.since_us is None or (entry.is_timed and entry.recorded_at_us >= self.since_us))
+            and (self.until_us is None or (entry.is_timed and entry.recorded_at_us <= self.until_us))
             and self.void in (None, bool(entry.void))
         )
 
@@ -117,7 +129,18 @@ def _entry(picture: Picture, offset: int, decision: Decision | None, void: str) 
         reason=decision.reason,
         recorded_at_us=decision.recorded_at_us,
         what=sentence(decision.payload, offset, picture),
-        about=names_of(decision.payload, picture),
+        about=_about(decision.payload, picture),
         void=void,
         decision=decision,
     )
+
+
+def _about(payload: Payload, picture: Picture) -> frozenset[str]:
+    """The names of a decision, and what contains them: of `view@1.3` its MAJOR, `view@1`, and the topic of that."""
+    names = names_of(payload, picture)
+    majors = {match[0] for name in names if (match := _MAJOR.match(name))}
+    topics = {topic for topic, (view, major) in picture.majors().items() if f"{view}@{major}" in majors}
+    return names | majors | topics
+
+
+_MAJOR = re.compile(r"[^@]+@\d+(?=\.\d+$)")

@@ -12,7 +12,7 @@ from syncline.catalog.lock import policy_text
 from syncline.catalog.policies import Shift, shifts
 from syncline.catalog.rollout_events import Cohort
 from syncline.contracts.nearest import nearest
-from syncline.errors import UnknownBundle
+from syncline.errors import CatalogError, UnknownBundle
 from syncline.inspection.fleet import Reports
 from syncline.inspection.rollouts import is_absent, live_coordinator, require_bundle
 
@@ -91,7 +91,7 @@ def preview(
             for number, why in agent.cannot_serve
             if number == release
         ),
-        *_about_who_is_there(picture, reports, bundle, effects, cohort, now_us=now_us),
+        *_about_who_is_there(picture, reports, effects, now_us=now_us),
     ]
     if switching and not agents:
         warnings.append("no agent that would switch was heard of lately: nobody could say that it cannot")
@@ -103,6 +103,38 @@ def preview(
         effects,
         tuple(agent.agent for agent in agents),
         tuple(warnings),
+    )
+
+
+def require_audience(picture: Picture, meant: Preview) -> None:
+    """Make sure that a rollout for some of the consumers moves one of them; one for everyone may move nobody yet.
+
+    Raises:
+        UnknownBundle: it names a consumer that has no live subscription of the bundle; the message names the nearest.
+        CatalogError: nobody whom it is for would switch; the message says why, and what to do.
+    """
+    bundle, cohort = meant.bundle, meant.cohort
+    consumers = [effect.consumer for effect in meant.effects]
+    for consumer in cohort.consumers:
+        if consumer not in consumers:
+            raise UnknownBundle(
+                f"no live subscription of {bundle} is called {consumer}. {nearest(consumer, consumers)}"
+            )
+    if cohort == Cohort() or any(effect.switches for effect in meant.effects):
+        return
+    target = f"{bundle}@{meant.to_release}"
+    reasons = [
+        f"{effect.consumer} ({effect.policy}): {effect.why}"
+        for effect in meant.effects
+        if in_cohort(
+            cohort,
+            Member(effect.consumer, ""),
+            picture.subscriptions[effect.consumer].payload.labels,
+        )
+    ]
+    why = "; ".join(reasons) or f"no live subscription of {bundle} is one of {cohort}"
+    raise CatalogError(
+        f"nobody would go to {target}: {why}. Name other consumers or labels, or leave them out to bring it to everyone"
     )
 
 
@@ -129,8 +161,10 @@ def _effect(picture: Picture, subscription: SubscriptionDeclared, release: int, 
 
 def _about_the_release(picture: Picture, bundle: str, release: int) -> list[str]:
     found = []
-    for view in picture.releases[bundle][release - 1].payload.views:
-        key, reference = (view.view, view.version.without_patch), f"{view.view}@{view.version}"
+    views = picture.releases[bundle][release - 1].payload.views
+    # Two aliases of one view are one version.
+    for key in dict.fromkeys((view.view, view.version.without_patch) for view in views):
+        reference = f"{key[0]}@{key[1]}"
         retired, deprecated = picture.retired.get(key), picture.deprecated.get(key)
         if retired is not None:
             found.append(
@@ -147,19 +181,9 @@ def _about_the_release(picture: Picture, bundle: str, release: int) -> list[str]
 
 
 def _about_who_is_there(
-    picture: Picture,
-    reports: Reports,
-    bundle: str,
-    effects: tuple[Effect, ...],
-    cohort: Cohort,
-    *,
-    now_us: int,
+    picture: Picture, reports: Reports, effects: tuple[Effect, ...], *, now_us: int
 ) -> list[str]:
-    consumers = [effect.consumer for effect in effects]
-    found = [
-        f"no live subscription of {bundle} is called {consumer}. {nearest(consumer, consumers)}"
-        for consumer in sorted(set(cohort.consumers) - set(consumers))
-    ]
+    found = []
     if not any(effect.switches for effect in effects):
         found.append("no live subscription would switch")
     if live_coordinator(picture, reports.coordinators, now_us=now_us) is None:

@@ -1,4 +1,4 @@
-"""How far a rollout is after something was asked of it, step by step, and whether that is done. Pure."""
+"""What became of what was asked of a rollout: step by step, whether it is done, what to do where it is not. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from syncline.catalog.coordination import Cut, CutState, Rollout
 from syncline.catalog.fold import Picture
-from syncline.catalog.rollout_events import Cohort, Positions, RolloutAction, RolloutOutcome
+from syncline.catalog.lifecycle import retired_in
+from syncline.catalog.rollout_events import Positions, RolloutAction, RolloutOutcome, RolloutRequested
 from syncline.contracts.durations import format_duration
-from syncline.inspection.rollouts import Crossing
+from syncline.inspection.rollouts import Crossing, is_live
 
 _SHOWN_PLACES = 12
 
@@ -60,9 +61,8 @@ def answer(picture: Picture, asked: Asked) -> Answer | None:
         case RolloutAction.START | RolloutAction.PROMOTE if _went_further(rollout, asked):
             # An abort that the commit has overtaken goes back, too.
             if not any(rollout.asked_to(each) for each in (RolloutAction.ABORT, RolloutAction.ROLLBACK)):
-                # Promoted, what a part of the agents serves is live for everyone.
-                cohort = rollout.cohort if asked.action is RolloutAction.START else Cohort()
-                return Answer(done=True, said=f"{to} is live for {cohort}{_final_text(rollout)}")
+                said = f"{to} is live for {picture.coordination.reach(rollout)}{_final_text(rollout)}"
+                return Answer(done=True, said=said)
         case RolloutAction.PAUSE if rollout.rulings and rollout.rulings[-1] > asked.offset:
             return Answer(
                 done=False,
@@ -104,6 +104,34 @@ def places_text(vector: Positions) -> str:
     said = ", ".join(f"{topic} {' '.join(places)}" for topic, places in by_topic.items())
     more = len(vector) - _SHOWN_PLACES
     return said + (f" and {more} more" if more > 0 else "")
+
+
+def remedy(picture: Picture, payload: RolloutRequested) -> str:
+    """What to do where the request does not count, by what stands now: a sentence without its full stop."""
+    bundle, rollout = payload.bundle, picture.coordination.under_way(payload.bundle)
+    look = f"`syncline rollout status {bundle}`"
+    if payload.action is RolloutAction.START:
+        found = _of_start(picture, payload, rollout, look)
+    elif rollout is None:
+        found = without_rollout(picture, bundle, payload.action)
+    else:
+        found = _of_others(picture, payload, rollout, look)
+    return found or f"See {look}, and ask again if it is still wanted"
+
+
+def without_rollout(picture: Picture, bundle: str, action: RolloutAction) -> str:
+    """What to do where something is asked of a rollout, and none is under way."""
+    rollouts, standing = picture.coordination.rollouts.get(bundle, ()), picture.coordination.standing(bundle)
+    if not rollouts or action not in (RolloutAction.ABORT, RolloutAction.ROLLBACK):
+        return f"Start one: `syncline rollout start {bundle}@N --reason …`"
+    last = rollouts[-1]
+    if last.outcome is RolloutOutcome.FINAL:
+        return f"{bundle}@{standing} is final; {_by_a_cut(picture, bundle, last.from_release)}"
+    how = "aborted" if last.outcome is RolloutOutcome.ABORTED else "rolled back"
+    return (
+        f"The last one was {how} already at catalog offset {last.finished_at}: {bundle}@{standing} is live, and "
+        "nothing is left to do"
+    )
 
 
 def _of_cut(cut: Cut) -> list[tuple[int, str]]:
@@ -157,3 +185,44 @@ def _ended(rollout: Rollout, asked: Asked) -> Answer:
         done = asked.action in (RolloutAction.ABORT, RolloutAction.ROLLBACK)
         said = f"rolled back: {before} is live"
     return Answer(done, said, "" if done else f"syncline rollout status {rollout.bundle}")
+
+
+def _of_start(picture: Picture, payload: RolloutRequested, rollout: Rollout | None, look: str) -> str:
+    bundle, target = payload.bundle, payload.to_release
+    if rollout is not None:
+        return f"{look} shows how far it is"
+    if target == picture.coordination.standing(bundle):
+        return "Nothing is left to do"
+    if retired_in(picture, picture.releases[bundle][target - 1].payload):
+        said = _by_a_cut(picture, bundle, target)
+        return said[0].upper() + said[1:]
+    return ""
+
+
+def _of_others(picture: Picture, payload: RolloutRequested, rollout: Rollout, look: str) -> str:
+    """Of what is asked of a rollout that is under way."""
+    bundle, action = payload.bundle, payload.action
+    if any(rollout.asked_to(each) for each in (RolloutAction.ABORT, RolloutAction.ROLLBACK)):
+        return f"It goes on by itself, and {look} shows how far it is"
+    if action is RolloutAction.ROLLBACK:
+        return f"`syncline rollout abort {bundle} --reason …` does it"
+    if action is RolloutAction.ABORT:
+        return f"`syncline rollout rollback {bundle} --reason …` does it"
+    if action is RolloutAction.PROMOTE and rollout.rulings and payload.from_release != rollout.to_release:
+        meaning = "make it final" if is_live(picture, rollout) else "bring it to everyone"
+        return f"It went live meanwhile: ask again to {meaning}"
+    return ""
+
+
+def _by_a_cut(picture: Picture, bundle: str, wanted: int) -> str:
+    """How to get to another release than the one that stands: the one that is wanted, if a rollout may go there."""
+    standing = picture.coordination.standing(bundle)
+    usable = [
+        recorded.payload.release
+        for recorded in picture.releases[bundle]
+        if recorded.payload.release != standing and not retired_in(picture, recorded.payload)
+    ]
+    if not usable:
+        return "every other release names a retired version: define one that names none, and run `syncline apply`"
+    number = wanted if wanted in usable else usable[-1]
+    return f"go to another release by a cut: `syncline rollout start {bundle}@{number} --reason …`"

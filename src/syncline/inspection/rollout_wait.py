@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncline.catalog.coordination import Ruling
 from syncline.catalog.fold import Picture
@@ -29,6 +29,8 @@ class Waited:
     """What the coordinator waits for."""
     steps: tuple[str, ...]
     """What has happened since, in order."""
+    interrupted: bool = False
+    """Whoever waited pressed Ctrl-C: the request stands all the same."""
 
     @property
     def missing(self) -> tuple[Crossing, ...]:
@@ -55,22 +57,26 @@ def wait_for(
     timeout_s: float,
     tell: Callable[[str], None],
 ) -> Waited:
-    """Follow catalog and reports until the request is done, or refused, or `timeout_s` has passed.
+    """Follow catalog and reports until the request is done, or refused, or `timeout_s` has passed, or Ctrl-C.
 
     A request that changes what agents serve is done when all agents that are there have switched, too.
     """
     told: set[str] = set()
     end_s = clock.monotonic_s() + timeout_s
-    while True:
-        waited = _look(asked, catalog.picture, reports.poll(), now_us=clock.now_us())
-        for step in (*waited.steps, *(f"waiting: {reason}" for reason in waited.waiting)):
-            if step not in told:
-                told.add(step)
-                tell(step)
-        left_s = end_s - clock.monotonic_s()
-        if waited.is_over or left_s <= 0:
-            return waited
-        catalog.poll(min(_POLL_S, left_s))
+    waited = Waited(None, (), (), ())
+    try:
+        while True:
+            waited = _look(asked, catalog.picture, reports.poll(), now_us=clock.now_us())
+            for step in (*waited.steps, *(f"waiting: {reason}" for reason in waited.waiting)):
+                if step not in told:
+                    told.add(step)
+                    tell(step)
+            left_s = end_s - clock.monotonic_s()
+            if waited.is_over or left_s <= 0:
+                return waited
+            catalog.poll(min(_POLL_S, left_s))
+    except KeyboardInterrupt:
+        return replace(waited, interrupted=True)
 
 
 def _look(asked: Asked, picture: Picture, reports: Reports, *, now_us: int) -> Waited:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from syncline.catalog.coordination import Cut, Rollout, Ruling
 from syncline.catalog.enactment import Member, admits, rulings_for
 from syncline.catalog.fold import Picture
-from syncline.catalog.rollout_events import RolloutOutcome
+from syncline.catalog.rollout_events import Cohort, RolloutOutcome
 from syncline.contracts.nearest import nearest
 from syncline.errors import UnknownBundle
 from syncline.inspection.fleet import SILENT_US, Reports
@@ -47,7 +47,9 @@ class BundleState:
     stands: int
     """The release that stands: agents keep it until a rollout from it is final."""
     live: int
-    """The release of the decision that was enacted last."""
+    """The release that is live for everyone, see `live_release`."""
+    in_part: Ruling | None
+    """The decision by which a part of the agents serves another release; None where nobody does."""
     newest: int
     unused: tuple[int, ...]
     """Newer releases than the one that is live that wait for a rollout, see `unused_releases`."""
@@ -101,7 +103,8 @@ def require_bundle(picture: Picture, bundle: str) -> None:
     """
     if bundle not in picture.releases:
         remedy = nearest(bundle, picture.releases) if picture.releases else "Run `syncline apply` first"
-        raise UnknownBundle(f"the catalog has no bundle {bundle}. {remedy}")
+        what = f"bundle {bundle}" if bundle else "bundle with an empty name"
+        raise UnknownBundle(f"the catalog has no {what}. {remedy}")
 
 
 def coordinator_states(
@@ -129,12 +132,28 @@ def live_coordinator(
 
 
 def live_release(picture: Picture, bundle: str) -> int:
-    """The release of the decision that was enacted last; the one that stands where none was."""
-    rulings = picture.coordination.rulings.get(bundle, ())
+    """The release of the last decision for everyone; the one that stands where none was made since."""
+    found = [ruling for ruling in _since_the_last_end(picture, bundle) if ruling.cohort == Cohort()]
+    return found[-1].to_release if found else picture.coordination.standing(bundle)
+
+
+def live_in_part(picture: Picture, bundle: str) -> Ruling | None:
+    """The decision by which a part of the agents serves another release than all others; None where nobody does."""
+    rulings = _since_the_last_end(picture, bundle)
+    return rulings[-1] if rulings and rulings[-1].cohort != Cohort() else None
+
+
+def is_live(picture: Picture, rollout: Rollout) -> bool:
+    """Whether everyone was sent to the rollout's release: a promote then makes it final."""
+    last = picture.coordination.last_ruling(rollout)
+    return last is not None and last.cohort == Cohort() and last.to_release == rollout.to_release
+
+
+def _since_the_last_end(picture: Picture, bundle: str) -> tuple[Ruling, ...]:
     finishes = picture.coordination.finishes.get(bundle, ())
-    if rulings and (not finishes or rulings[-1].epoch > finishes[-1].offset):
-        return rulings[-1].to_release
-    return picture.coordination.standing(bundle)
+    since = finishes[-1].offset if finishes else -1
+    rulings = picture.coordination.rulings.get(bundle, ())
+    return tuple(ruling for ruling in rulings if ruling.epoch > since)
 
 
 def member_of(agent: str, consumer: str) -> Member:
@@ -178,6 +197,7 @@ def _state(
         bundle=bundle,
         stands=coordination.standing(bundle),
         live=live_release(picture, bundle),
+        in_part=live_in_part(picture, bundle),
         newest=len(picture.releases[bundle]),
         unused=unused_releases(picture, bundle),
         rollout=rollout,

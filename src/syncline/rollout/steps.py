@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from syncline.catalog.coordination import Audit, Coordination, Cut, CutState, Request, Rollout
 from syncline.catalog.rollout_events import (
+    CANARY,
+    LIVE,
     Cohort,
     CutAborted,
     CutCommitted,
@@ -21,6 +23,7 @@ from syncline.catalog.rollout_events import (
     RolloutMode,
     RolloutOutcome,
     RolloutPaused,
+    step_of,
 )
 from syncline.errors import CatalogError
 from syncline.rollout.readiness import why_not_ready
@@ -28,9 +31,6 @@ from syncline.rollout.step import Append, Lost, Mark, Step, View, Wait
 
 ATTEMPTS_MAX = 3
 """How many cuts of a rollout, or of an audit, may fail before a person is asked."""
-LIVE = "live"
-CANARY = "canary"
-"""The step of a release that only a part of the agents serves."""
 
 
 def next_step(view: View) -> Step:
@@ -152,16 +152,10 @@ def _forward(view: View, rollout: Rollout, cohort: Cohort, *, since: Request) ->
     return _cut(view, rollout, cohort, since=since, source=rollout.from_release, target=rollout.to_release)
 
 
-def _reach(standing: Coordination, rollout: Rollout) -> Cohort:
-    """Who was last sent somewhere by the rollout; whom it was asked for, if nobody was."""
-    last = standing.last_ruling(rollout)
-    return rollout.cohort if last is None else last.cohort
-
-
 def _after_live(view: View, rollout: Rollout) -> Step:
     standing = view.coordination
-    cohort = _reach(standing, rollout)
-    step = LIVE if cohort == Cohort() else CANARY
+    cohort = standing.reach(rollout)
+    step = step_of(cohort)
     if rollout.step != step:
         return Append(
             RolloutAdvanced(

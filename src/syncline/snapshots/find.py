@@ -92,15 +92,20 @@ def newest_proven(files: SnapshotStore, *, on_passed_over: OnPassedOver) -> Mani
     """The newest snapshot whose every byte is what was written, None where there is none; the log is not asked.
 
     Raises:
-        SnapshotError: the place cannot be read.
+        SnapshotError: the place cannot be read; or none was proven, and one of them could not be read.
     """
+    unread: SnapshotError | None = None
     for manifest in usable(files, identity=None, watermarks=None, on_passed_over=on_passed_over):
         try:
             verify(files, manifest)
-        except SnapshotRefused as error:
+        except SnapshotError as error:
             on_passed_over(manifest.snapshot_id, str(error))
+            if not isinstance(error, SnapshotRefused):
+                unread = error
         else:
             return manifest
+    if unread is not None:
+        raise unread
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ from syncline.errors import SnapshotError
         ("  ", "no place for snapshots is given"),
         ("sftp://ada:hunter2@host/x", "sftp://host/x: a library for this protocol is missing"),
         ("nonsense://ada:hunter2@host/x", "nonsense://host/x is no place"),
+        ("sftp://ada:p@hunter2@host/x", "sftp://host/x: a library"),
+        ("nonsense://container@account.example/x", "nonsense://container@account.example/x is no place"),
+        (
+            "s3:/bucket/x",
+            "s3:/bucket/x is neither a folder nor a URL: write s3://bucket/x, or ./s3:/bucket/x",
+        ),
     ],
 )
 def test_what_is_no_place_is_told(location: str, words: str) -> None:
@@ -107,3 +114,62 @@ def test_what_another_process_wrote_is_listed(tmp_path: Path) -> None:
     there.write("a/x", b"1")
 
     assert here.names() == ["a/x"]
+
+
+def test_a_folder_of_a_snapshot_that_may_not_be_listed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: what may not be looked into is an error, and never a place without snapshots."""
+    files = FsspecSnapshots.open(str(tmp_path))
+    files.write("a/x", b"1")
+    scan = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("/a"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    with pytest.raises(SnapshotError, match=r"cannot be listed: a \(PermissionError: Permission denied\)"):
+        files.names()
+
+
+def test_what_others_keep_beside_snapshots_is_not_walked_through(tmp_path: Path) -> None:
+    """A million files in a folder of a folder cost nothing: snapshots are one level deep."""
+    files = FsspecSnapshots.open(str(tmp_path))
+    files.write("a/x", b"1")
+    (tmp_path / "others" / "deep").mkdir(parents=True)
+    (tmp_path / "others" / "deep" / "file").write_bytes(b"")
+    (tmp_path / "lost+found").mkdir()
+
+    assert files.names() == ["a/x"]
+
+
+def test_a_folder_that_goes_while_it_is_listed_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another agent prunes at the same time: that is no error."""
+    files = FsspecSnapshots.open(str(tmp_path))
+    files.write("a/x", b"1")
+    files.write("b/x", b"1")
+    list_one = LocalFileSystem.ls
+
+    def pruned(self: LocalFileSystem, path: str, **named: object) -> object:
+        if path.endswith("/a"):
+            raise FileNotFoundError(path)
+        return list_one(self, path, **named)
+
+    monkeypatch.setattr(LocalFileSystem, "ls", pruned)
+
+    assert files.names() == ["b/x"]
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """Reading it would wait for ever: it is told instead."""
+    (tmp_path / "a").mkdir()
+    os.mkfifo(tmp_path / "a" / "x")
+    files = FsspecSnapshots.open(str(tmp_path))
+
+    with pytest.raises(SnapshotError, match=r"cannot be read: a/x \(OSError: it is no regular file\)"):
+        files.read("a/x", 5)

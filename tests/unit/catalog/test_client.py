@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.adapters.memory.log import MemoryWriter
 from syncline.catalog.events import Payload
+from syncline.catalog.rollout_events import CutAborted
 from syncline.catalog_client import CatalogClient
-from syncline.errors import DecisionVoid, LogUnavailable, TopicMismatch, TopicMissing
+from syncline.errors import DecisionVoid, LogUnavailable, TopicMismatch, TopicMissing, UnknownFormat
 from syncline.ports.log import EventKind, LogEvent, OutcomeKind, TopicSpec
 from tests.unit.agent.world import CATALOG, TESTER, Cluster, registration, release, subscription
 from tests.unit.state.world import Version
@@ -175,6 +177,79 @@ def test_an_append_without_an_acknowledgement_is_not_taken_for_done(
     assert landed == (kind is OutcomeKind.UNKNOWN)
 
 
+def test_an_acknowledgement_that_comes_while_it_gives_up_is_the_truth(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that thaws in the last moment: what was recorded is read back, and never told as failed."""
+    close = MemoryWriter.close
+
+    def late(writer: MemoryWriter, timeout_s: float) -> None:
+        writer.poll(0.0)
+        close(writer, timeout_s)
+
+    with monkeypatch.context() as frozen:
+        frozen.setattr(MemoryWriter, "flush", lambda writer, _: len(writer._queue))
+        frozen.setattr(MemoryWriter, "close", late)
+        writer = client(cluster)
+        writer.catch_up(5)
+        assert writer.propose([registration(VIEW)], TESTER, timeout_s=0.2) == [0]
+        assert writer.record(release(VIEW), TESTER, timeout_s=0.2).offset == 1
+
+    assert writer.propose([subscription()], TESTER) == [2]
+    assert writer.picture.void == ()
+
+
+def test_whoever_gives_up_leaves_nothing_behind_that_lands_later(cluster: Cluster) -> None:
+    """What failed does not come true afterwards; and the error says that it will not."""
+    writer = client(cluster)
+    writer.catch_up(5)
+    cluster.log.available = False
+
+    with pytest.raises(LogUnavailable, match=r"no answer in 0\.05 s\. It was not recorded, and will not be"):
+        writer.propose([registration(VIEW)], TESTER, timeout_s=0.05)
+
+    cluster.log.available = True
+    assert writer.catch_up(5).next_offset == 0
+
+
+@pytest.mark.parametrize(
+    ("payload", "command"),
+    [
+        (registration(VIEW), "`syncline catalog log --about delay`"),
+        (subscription(), "`syncline catalog log --about model`"),
+        (CutAborted(1, 1, 57), "`syncline catalog log --last 20`"),
+    ],
+)
+def test_what_may_have_been_recorded_says_where_to_look(
+    cluster: Cluster, payload: Payload, command: str
+) -> None:
+    """An outcome that nobody knows: it may be there, or may still come, and a command shows which."""
+    writer = client(cluster)
+    writer.catch_up(5)
+    cluster.log.fail_next_appends(1, OutcomeKind.UNKNOWN)
+
+    with pytest.raises(LogUnavailable) as unknown:
+        writer.propose([payload], TESTER)
+
+    assert "It may have been recorded, or may still be" in str(unknown.value)
+    assert command in str(unknown.value)
+
+
+def test_what_stands_and_cannot_be_read_back_says_so(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brokers that go away behind the acknowledgement: the offset is told, not a failure."""
+    writer = client(cluster)
+    writer.catch_up(5)
+
+    def away(timeout_s: float) -> None:
+        raise LogUnavailable("no broker answered")
+
+    monkeypatch.setattr(writer, "catch_up", away)
+    with pytest.raises(LogUnavailable, match="view delay stands at catalog offset 0, and could not be read"):
+        writer.propose([registration(VIEW)], TESTER)
+
+
 def test_a_catalog_that_was_cut_is_not_read_as_a_shorter_one(cluster: Cluster) -> None:
     """P6: at its head, or at its end below what was read: decisions are lost, and nobody goes on."""
     writer = client(cluster)
@@ -194,6 +269,21 @@ def test_a_catalog_that_was_cut_is_not_read_as_a_shorter_one(cluster: Cluster) -
     for _ in range(2):
         with pytest.raises(TopicMismatch):
             client(cluster).catch_up(5)
+
+
+def test_a_record_of_a_newer_syncline_is_named_each_time(cluster: Cluster) -> None:
+    """Topic and offset; asked again it is met again, and never stepped over."""
+    writer = client(cluster)
+    writer.catch_up(5)
+    writer.propose([registration(VIEW)], TESTER)
+    newer = cluster.log.writer(client_id="tests")
+    newer.append(CATALOG, key=b"k", value=b"\xc3\x01" + b"\x07" * 8 + b"rest", partition=0)
+    newer.flush(1)
+
+    for _ in range(2):
+        with pytest.raises(UnknownFormat, match=r"syncline\.catalog offset 1: .* newer Syncline"):
+            writer.catch_up(5)
+    assert writer.picture.next_offset == 1
 
 
 def test_a_reader_that_is_of_no_more_use_is_replaced(cluster: Cluster) -> None:

@@ -364,6 +364,26 @@ def going_back_at_once(book: Book) -> None:
     book.counts(request(RolloutAction.ROLLBACK, mode=IMMEDIATE))
 
 
+def aborting(book: Book) -> None:
+    """An abort was asked for."""
+    book.counts(request())
+    book.counts(request(RolloutAction.ABORT))
+
+
+def back_at_once(book: Book) -> None:
+    """An immediate rollback was enacted, and is not over yet."""
+    going_back_at_once(book)
+    book.counts(book.immediate(1))
+
+
+def overtaken(book: Book) -> None:
+    """A commit has overtaken an abort: it goes back by a cut."""
+    _, cut = book.opened()
+    commit = book.committed(cut)
+    book.counts(request(RolloutAction.ABORT))
+    book.counts(commit)
+
+
 def final(book: Book) -> None:
     """Release 2 is final."""
     asked, _ = book.live()
@@ -388,6 +408,11 @@ def final(book: Book) -> None:
         (asked_only, request(RolloutAction.ROLLBACK), "inputs@2 is not live yet: abort the rollout instead"),
         (going_back, request(RolloutAction.ROLLBACK), "rollback was asked for"),
         (going_back_at_once, request(RolloutAction.ROLLBACK, mode=IMMEDIATE), "rollback was asked for"),
+        (aborting, request(RolloutAction.PROMOTE), "abort was asked for at catalog offset 10, by tests: nothing is"),
+        (aborting, request(RolloutAction.PAUSE), "by tests: nothing is left to pause"),
+        (going_back_at_once, request(RolloutAction.PROMOTE, source=2), "rollback was asked for"),
+        (back_at_once, request(RolloutAction.PAUSE), "by tests: nothing is left to pause"),
+        (live, request(RolloutAction.PROMOTE), "inputs@2 went live for everyone at catalog offset 12"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_one_sentence(
@@ -407,13 +432,16 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(
         (final, request(source=2, to=1)),
         (asked_only, request(RolloutAction.ABORT)),
         (asked_only, request(RolloutAction.PAUSE)),
-        (live, request(RolloutAction.PROMOTE)),
+        (live, request(RolloutAction.PROMOTE, source=2)),
         (live, request(RolloutAction.ROLLBACK)),
+        (going_back, request(RolloutAction.PROMOTE)),
+        (going_back, request(RolloutAction.PAUSE)),
+        (overtaken, request(RolloutAction.PROMOTE)),
         (going_back, request(RolloutAction.ROLLBACK, mode=IMMEDIATE)),
     ],
 )
 def test_what_makes_sense_counts(book: Book, given: Callable[[Book], None], asked: Any) -> None:
-    """Among it a rollback made immediate because its cut does not get through."""
+    """Among it a rollback made immediate because its cut does not get through, and a promote that lets it through."""
     given(book)
 
     book.counts(asked)
@@ -425,10 +453,42 @@ def test_what_is_asked_in_an_emergency_counts_however_old_its_picture(
 ) -> None:
     """P11: somebody else's promote between reading and asking does not hold it up."""
     (live if action is RolloutAction.ROLLBACK else asked_only)(book)
-    book.counts(request(RolloutAction.PROMOTE))
+    book.counts(request(RolloutAction.PROMOTE, source=2))
 
     assert book.void(book.append(request(action), based_on=0)) is None
     assert book.void(book.append(request(RolloutAction.PROMOTE), based_on=0)) is not None
+
+
+def test_a_promote_that_a_commit_has_overtaken_does_not_make_it_final(book: Book) -> None:
+    """P11: who asked while it was not live meant not to wait, and has not said yes to letting go what was live."""
+    asked, cut = book.opened()
+    read_to = book.picture.next_offset
+    epoch = book.counts(book.committed(cut))
+
+    overtaken = book.append(request(RolloutAction.PROMOTE), based_on=read_to)
+
+    assert "went live for everyone at catalog offset" in (book.void(overtaken) or "")
+    book.counts(book.advanced(asked, epoch))
+    book.counts(request(RolloutAction.PROMOTE, source=2))
+
+
+def test_a_promote_to_everyone_that_a_commit_has_overtaken_does_not_make_it_final(book: Book) -> None:
+    """P11: asked while a part of the agents served it, twice at once: the first brings it to everyone, no more."""
+    some = Cohort(consumers=("model",))
+    asked = book.counts(request(cohort=some))
+    book.claim()
+    cut = book.counts(book.prepared(asked, cohort=some))
+    epoch = book.counts(book.committed(cut))
+    assert "went live for consumer model" in book.refused(request(RolloutAction.PROMOTE))
+    book.counts(replace(book.advanced(asked, epoch), step="canary"))
+    book.counts(request(RolloutAction.PROMOTE))
+    wide = book.counts(book.prepared(asked))
+    read_to = book.picture.next_offset
+    book.counts(book.committed(wide))
+
+    overtaken = book.append(request(RolloutAction.PROMOTE), based_on=read_to)
+
+    assert "went live for everyone at catalog offset" in (book.void(overtaken) or "")
 
 
 # Any history

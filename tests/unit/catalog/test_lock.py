@@ -43,7 +43,7 @@ locks = st.builds(
     bundle=names,
     release=st.integers(1, 3),
     policy=st.sampled_from(["follow", "pin: 1"]),
-    views=st.lists(locked_views, max_size=3, unique_by=lambda found: found.alias).map(tuple),
+    views=st.lists(locked_views, min_size=1, max_size=3, unique_by=lambda found: found.alias).map(tuple),
 )
 
 
@@ -181,10 +181,16 @@ BROKEN = {
     "no version": b"{}",
     "a version that is none": json.dumps(WHOLE | {"format_version": True}),
     "no views": json.dumps(WHOLE | {"views": {}}),
+    "an empty list of views": json.dumps(WHOLE | {"views": []}),
     "a view that is none": json.dumps(WHOLE | {"views": [1]}),
     "an id below 0": json.dumps(WHOLE | {"views": [WHOLE["views"][0] | {"schema_id": -1}]}),
     "a key without a name": json.dumps(WHOLE | {"views": [WHOLE["views"][0] | {"keys": [{"key": "k"}]}]}),
     "a feature that is no text": json.dumps(WHOLE | {"views": [WHOLE["views"][0] | {"features": [1]}]}),
+    "an alias that is named twice": json.dumps(WHOLE | {"views": WHOLE["views"] * 2}),
+    "an alias that has no bytes": json.dumps(WHOLE | {"views": [WHOLE["views"][0] | {"alias": "\ud800"}]}),
+    "a feature that has no bytes": json.dumps(
+        WHOLE | {"views": [WHOLE["views"][0] | {"features": ["\udfff"]}]}
+    ),
     "a release that is none": json.dumps(WHOLE | {"release": 0}),
     "a consumer that is none": json.dumps(WHOLE | {"consumer": None}),
 }

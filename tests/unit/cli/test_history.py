@@ -76,6 +76,8 @@ FILTERS = {
     "the beginning of kinds": (("--kind", "bundle", "--kind", "subscription-declared"), [2, 3, 4]),
     "about": (("--about", "inputs@2"), [4]),
     "about a model": (("--about", "delays"), [3]),
+    "about a MAJOR": (("--about", "delay@1"), [0, 1, 2, 4]),
+    "about a topic": (("--about", FIRST.contract.topic), [0, 1, 2, 4]),
     "actor": (("--actor", "tests", "--last", 2), [3, 4]),
     "since": (("--since", "1 h"), []),
     "until": (("--until", "2023-11-14T22:13:20Z"), [0, 1, 2, 3, 4]),
@@ -130,6 +132,29 @@ def test_a_record_of_a_newer_syncline_is_named(cli: Cli) -> None:
     assert code == 1
     assert len(out.splitlines()) == 6
     assert "the record at catalog offset 5" in err
+
+
+def test_every_command_names_the_record_of_a_newer_syncline(cli: Cli) -> None:
+    """Topic and offset: without them nobody finds it."""
+    append(cli.cluster, b"\xc3\x01" + b"\x07" * 8 + b"rest")
+
+    for arguments in (
+        ["lock", "show", "model"],
+        ["lineage", "inputs"],
+        ["withdraw", "model", "--reason", "x"],
+    ):
+        code, _, err = cli(*arguments)
+        assert code == 1
+        assert "syncline.catalog offset 5: the CatalogRecord was written by a newer Syncline: upgrade" in err
+
+
+def test_a_record_of_no_time_is_left_out_where_times_are_asked_for(cli: Cli) -> None:
+    """Nobody knows when bytes that are no decision were recorded."""
+    append(cli.cluster, b"junk")
+
+    found = cli.json("catalog", "log", "--until", "2023-11-14T22:13:20Z")["decisions"]
+
+    assert [each["offset"] for each in found] == [0, 1, 2, 3, 4]
 
 
 def test_follow_goes_on_with_what_comes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

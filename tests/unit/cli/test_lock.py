@@ -185,12 +185,22 @@ def test_a_file_that_holds_no_lock_of_this_consumer_is_told(cli: Cli, tmp_path: 
         file.truncate(10_000_001)
     changed = saved(cli, tmp_path / "changed.json", release=3)
     newer = saved(cli, tmp_path / "newer.json", format_version=2)
+    around = tmp_path / "around.json"
+    around.write_text(json.dumps(json.loads(newer.read_text()) | {"format_version": 2}), encoding="utf-8")
+    empty = saved(cli, tmp_path / "empty.json", views=[])
+    view = json.loads(changed.read_text())["lock"]["views"][0]
+    twice = saved(cli, tmp_path / "twice.json", views=[view, view])
+    half = saved(cli, tmp_path / "half.json", views=[view | {"alias": "\ud800"}])
     cases = {
         junk: "holds no lock",
         other: "save one with `syncline lock show CONSUMER --output json`",
         huge: "larger than any lock",
         changed: "was changed after it was saved",
         newer: "upgrade it",
+        around: f"{around}: the document has format version 2, and this Syncline knows 1: upgrade it",
+        empty: f"{empty} holds no lock (the lock: views is empty, and every release has at least one)",
+        twice: f"{twice} holds no lock (views[1]: alias delay is named twice, and names one view only)",
+        half: f"{half} holds no lock (views[0]: alias is no text)",
         tmp_path / "none.json": "cannot be read",
         tmp_path: "cannot be read",
     }

@@ -11,11 +11,23 @@ from typing import Any
 
 import pytest
 
-from syncline.catalog.events import PolicyKind, SubscriptionDeclared
+from syncline.catalog.events import PolicyKind, SubscriptionDeclared, decode_decision
 from syncline.catalog.fold import Picture
-from syncline.catalog.lifecycle_events import ViewVersionDeprecated, ViewVersionRetired
-from syncline.catalog.rollout_events import RolloutAction, RolloutMode, RolloutPaused
+from syncline.catalog.lifecycle_events import SubscriptionWithdrawn, ViewVersionDeprecated, ViewVersionRetired
+from syncline.catalog.rollout_events import (
+    Claimed,
+    Cohort,
+    CutCommitted,
+    CutKind,
+    CutPrepared,
+    RolloutAction,
+    RolloutAdvanced,
+    RolloutMode,
+    RolloutPaused,
+    RolloutRequested,
+)
 from syncline.catalog_client import CatalogClient
+from syncline.cli.rollout_asking import Desk
 from syncline.clock import SystemClock
 from syncline.contracts.model import Version as Number
 from syncline.telemetry.cut_reports import CutReached
@@ -85,6 +97,7 @@ def test_a_start_is_a_request_with_who_and_why(cli: Cli) -> None:
         "--evidence",
         '{"auc": 0.9}',
     )
+    cli.cluster.decide(replace(subscription(), labels=(("tier", "gold"),)))
 
     document = cli.json("rollout", "start", "inputs@2", *WHY, *options)
 
@@ -110,26 +123,74 @@ def test_a_start_shows_what_it_means_to_each_subscription(cli: Cli) -> None:
 
 
 def test_a_start_warns_of_what_the_release_and_the_agents_say(cli: Cli) -> None:
-    """Deprecated versions, agents that cannot serve it, a consumer that nobody declared; what breaks a model is red."""
-    cli.cluster.decide(release(FIRST, number=3, features=("count",)))
+    """Deprecated versions, each once, and agents that cannot serve it; what breaks a model is red."""
+    twice = release(FIRST, number=3, features=("count",))
+    other = replace(twice.views[0], alias="other")
+    cli.cluster.decide(replace(twice, views=(*twice.views, other)))
     cli.cluster.decide(ViewVersionDeprecated("delay", Number(1, 0), TODAY, TODAY, "delay@1.1"))
     tell(cli.cluster, agent(cannot_serve=((3, "too old"),)))
     enactor = Enactor(cli.cluster)
     enactor.enact()
     enactor.report()
 
-    document = cli.json("rollout", "start", "inputs@3", *WHY, "--consumer", "model", "--consumer", "modl")
+    document = cli.json("rollout", "start", "inputs@3", *WHY, "--consumer", "model")
 
     meant = document["preview"]
     (effect,) = [each for each in meant["subscriptions"] if each["subscription"] == "model"]
     assert effect["breaks"] is True
-    assert [shift["rule"] for shift in effect["shifts"]] == ["feature-removed"]
+    assert "feature-removed" in [shift["rule"] for shift in effect["shifts"]]
     assert meant["agents"] == ["model/a"]
     said = " ".join(meant["warnings"])
-    assert "delay@1.0 is deprecated, and supported until 2026-11-23; use delay@1.1 instead" in said
+    assert said.count("delay@1.0 is deprecated, and supported until 2026-11-23; use delay@1.1 instead") == 1
     assert "model/a cannot serve inputs@3: too old" in said
-    assert "called modl. Did you mean `model`?" in said
     assert "no coordinator" not in said
+
+
+@pytest.mark.parametrize(
+    ("cohort", "said"),
+    [
+        (("--consumer", "modl"), "no live subscription of inputs is called modl. Did you mean `model`?"),
+        (("--consumer", "model", "--consumer", "modl"), "is called modl"),
+        (("--consumer", "strict"), "nobody would go to inputs@2: strict (pin: 1): its policy does not take inputs@2. "),
+        (("--label", "tier=gold"), "no live subscription of inputs is one of tier=gold. Name other consumers"),
+    ],
+)  # fmt: skip
+def test_a_cohort_that_moves_nobody_is_not_asked_for(cli: Cli, cohort: tuple[str, ...], said: str) -> None:
+    """A typo would cut for nobody, and say that the release is live: exit 1 with what to do, and nothing stands."""
+    before = picture(cli).next_offset
+
+    code, out, err = start(cli, *cohort, "--wait")
+
+    assert (code, out, picture(cli).next_offset) == (1, "", before)
+    assert said in err
+
+
+def test_a_rollout_for_everyone_may_move_nobody_yet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who subscribes later gets what stands then; that nobody switches now is said."""
+    cluster = Cluster()
+    cluster.make_topics(FIRST)
+    cluster.decide(registration(FIRST), registration(MINOR), release(FIRST), STRICT, release(MINOR, number=2))
+
+    code, out, _ = start(Cli.on(cluster, monkeypatch, capsys))
+
+    assert code == 0
+    assert "no live subscription would switch" in out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_asked_at_a_terminal_is_shown_there_under_json_too(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """Nobody can say yes to what was not shown; the document on stdout stays alone, and a script reads no preview."""
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: True)
+
+    code, out, err = cli("rollout", "start", "inputs@2", *WHY, "--output", "json")
+
+    assert (code, json.loads(out)["action"]) == (0, "start")
+    assert ("~ model (follow) goes from inputs@1 to inputs@2" in err) is terminal
 
 
 def test_on_a_terminal_it_asks_first(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +235,23 @@ def _aborted(cli: Cli) -> None:
     assert cli("rollout", "abort", "inputs", *WHY)[0] == 0
 
 
+def _back(cli: Cli) -> None:
+    enactor = go_live(cli)
+    assert cli("rollout", "rollback", "inputs", *WHY)[0] == 0
+    enactor.enact()
+
+
+def _ended(cli: Cli) -> None:
+    _aborted(cli)
+    Enactor(cli.cluster).enact()
+
+
+def _final_and_retired(cli: Cli) -> None:
+    _final(cli)
+    cli.cluster.decide(release(MINOR, number=3), SubscriptionWithdrawn("strict"))
+    cli.cluster.decide(ViewVersionRetired("delay", Number(1, 0)))
+
+
 def _nothing(_cli: Cli) -> None:
     pass
 
@@ -196,6 +274,32 @@ VOID = {
     ),
     "rollback twice": (_rolled_back, ("rollback", "inputs"), "rollback was asked for at catalog offset"),
     "rollback of what is final": (_final, ("rollback", "inputs"), "syncline rollout start inputs@1"),
+    "rollback to what names a retired version": (
+        _final_and_retired,
+        ("rollback", "inputs"),
+        "syncline rollout start inputs@3",
+    ),
+    "rollback of what was rolled back": (
+        _back,
+        ("rollback", "inputs"),
+        "was rolled back already at catalog offset 13: inputs@1 is live, and nothing is left to do",
+    ),
+    "abort of what was aborted": (_ended, ("abort", "inputs"), "was aborted already at catalog offset 9"),
+    "promote of what is rolled back": (
+        _rolled_back,
+        ("promote", "inputs"),
+        "rollback was asked for at catalog offset 11, by ada: nothing is left to promote. It goes on by itself",
+    ),
+    "pause of what is aborted": (
+        _aborted,
+        ("pause", "inputs"),
+        "abort was asked for at catalog offset 7, by ada: nothing is left to pause. It goes on by itself",
+    ),
+    "an empty name": (
+        _nothing,
+        ("promote", ""),
+        "the catalog has no bundle with an empty name. Known are: inputs",
+    ),
 }
 
 
@@ -210,6 +314,29 @@ def test_what_makes_no_sense_is_not_asked_for(cli: Cli, name: str) -> None:
 
     assert (code, out, picture(cli).next_offset) == (1, "", before)
     assert said in err
+
+
+REMEDIES = {
+    "the release that is live": (_nothing, ("start", "inputs@1"), "inputs@1 is live already. Nothing is left to do"),
+    "a rollout under way": (_start, ("start", "inputs@2"), "first. `syncline rollout status inputs` shows how far"),
+    "abort of what is live": (_live, ("abort", "inputs"), "instead. `syncline rollout rollback inputs --reason …`"),
+    "rollback before it is live": (
+        _start, ("rollback", "inputs"), "the rollout instead. `syncline rollout abort inputs --reason …` does it"
+    ),
+    "abort twice": (_aborted, ("abort", "inputs"), "by ada. It goes on by itself, and `syncline rollout status"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_the_remedy_is_that_of_the_rule(cli: Cli, name: str) -> None:
+    """Nobody is told to ask again for what can only be refused again."""
+    before_it, (verb, what), said = REMEDIES[name]
+    before_it(cli)
+
+    err = cli("rollout", verb, what, *WHY)[2]
+
+    assert said in err
+    assert "ask again" not in err
 
 
 def test_a_release_that_names_a_retired_version_is_not_asked_for(
@@ -227,6 +354,8 @@ def test_a_release_that_names_a_retired_version_is_not_asked_for(
 
     assert (code, picture(cli).next_offset) == (1, before)
     assert "inputs@2 names delay@1.1, which was retired" in err
+    assert "Every other release names a retired version: define one that names none" in err
+    assert "ask again" not in err
 
 
 @pytest.mark.parametrize(
@@ -320,7 +449,7 @@ def test_without_a_coordinator_it_says_so_and_ends(cli: Cli) -> None:
     code, out, err = start(cli, "--wait", "--timeout", "10 ms")
 
     assert code == 1
-    assert "Not done within 0.01 s: no coordinator was heard of lately" in out
+    assert "Not done within 10 ms: no coordinator was heard of lately" in out
     assert "syncline rollout status inputs" in err
     assert picture(cli).coordination.under_way("inputs") is not None
 
@@ -403,13 +532,154 @@ def test_rollback_brings_back_what_was_live(cli: Cli, mode: str) -> None:
 
 def test_a_rollback_names_who_keeps_what_is_rolled_back(cli: Cli) -> None:
     """A policy that begins with the release that goes back is not reached by the rollback: said before it is asked."""
-    cli.cluster.decide(SubscriptionDeclared("newer", "inputs", PolicyKind.COMPATIBLE, 2))
+    cli.cluster.decide(SubscriptionDeclared("newer", "inputs", PolicyKind.FOLLOW))
     go_live(cli)
+    cli.cluster.decide(SubscriptionDeclared("newer", "inputs", PolicyKind.COMPATIBLE, 2))
 
     code, _, err = cli("rollout", "rollback", "inputs", *WHY)
 
     assert code == 0
     assert "warning: newer keeps inputs@2: its policy, compatible: 2, does not admit inputs@1" in err
+
+
+def test_a_rollback_names_nobody_whom_the_rollout_never_moved(cli: Cli) -> None:
+    """Who was pinned to that release all along neither came with it nor goes back."""
+    cli.cluster.decide(SubscriptionDeclared("pinned", "inputs", PolicyKind.PIN, 2))
+    go_live(cli)
+
+    code, _, err = cli("rollout", "rollback", "inputs", *WHY)
+
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told live", "only committed"])
+def test_a_promote_that_was_overtaken_does_not_make_it_final(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """P11: asked so as not to wait, it lands when the release is live: void, with what it would mean now."""
+    _start(cli)
+    counts = ((FIRST.contract.topic, 1),)
+    prepared = CutPrepared(7, 7, CutKind.VERSION, "inputs", 1, 2, Cohort(), counts, 9, 6)
+    cli.cluster.decide(Claimed(-1, "c1"), prepared)
+    committed = CutCommitted(8, 7, 8, ((*counts[0][:1], 0, 0),))
+    live = (committed, RolloutAdvanced(9, 7, 6, "inputs", "live", 9)) if told else (committed,)
+    monkeypatch.setattr(Desk, "question", lambda *_: cli.cluster.decide(*live))
+
+    code, _, err = cli("rollout", "promote", "inputs", *WHY)
+
+    assert code == 1
+    assert "Nothing was changed by it. It went live meanwhile: ask again to make it final" in err
+    rollout = picture(cli).coordination.under_way("inputs")
+    assert rollout is not None
+    assert (rollout.rulings, rollout.asked) == ((9,), ())
+
+
+def go_live_in_part(cli: Cli) -> Enactor:
+    """Release 2 live for one of two consumers that take it."""
+    cli.cluster.decide(SubscriptionDeclared("other", "inputs", PolicyKind.FOLLOW))
+    enactor = Enactor(cli.cluster)
+    enactor.enact()
+    enactor.report()
+    with enactor.running():
+        document = cli.json("rollout", "start", "inputs@2", *WHY, "--consumer", "model", "--wait")
+    assert document["answer"] == "inputs@2 is live for consumer model"
+    return enactor
+
+
+def test_status_says_who_serves_what_is_live_for_a_part_only(cli: Cli) -> None:
+    """The headline and the JSON: everyone else is still served what was live."""
+    go_live_in_part(cli)
+
+    _, out, _ = cli("rollout", "status", "inputs")
+    (bundle,) = cli.json("rollout", "status", "inputs")["bundles"]
+
+    assert out.startswith("inputs: release 1 is live; 2 for consumer model\n")
+    assert (bundle["live_release"], bundle["standing_release"]) == (1, 1)
+    assert bundle["live_in_part"] == {"release": 2, "cohort": "consumer model"}
+    assert (bundle["rollout"]["cohort"], bundle["rollout"]["step"]) == ("consumer model", "canary")
+
+
+def test_a_first_promote_brings_it_to_everyone_and_a_second_makes_it_final(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the second lets go what was live, so only it asks; the cohort that is shown is that of the last decision."""
+    enactor = go_live_in_part(cli)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    questions: list[str] = []
+    monkeypatch.setattr("click.confirm", lambda question, **_: not questions.append(question))
+    promote = ("rollout", "promote", "inputs", *WHY, "--wait")
+    with enactor.running():
+        wide = cli.json(*promote)
+        assert (wide["answer"], questions) == ("inputs@2 is live for everyone", [])
+    (bundle,) = cli.json("rollout", "status", "inputs")["bundles"]
+    with enactor.running():
+        last = cli.json(*promote)
+
+    assert (bundle["live_release"], bundle["live_in_part"], bundle["rollout"]["cohort"]) == (
+        2,
+        None,
+        "everyone",
+    )
+    assert last["answer"] == "inputs@2 is final"
+    assert questions == ["Make inputs@2 final? inputs@1 is let go then"]
+
+
+def test_a_promote_says_what_was_live_for_everyone_when_it_was_asked(cli: Cli) -> None:
+    """By that the fold tells what it meant: live for a part only, it means everyone; live for everyone, final."""
+    enactor = go_live_in_part(cli)
+    found = []
+    for _ in range(2):
+        offset = cli.json("rollout", "promote", "inputs", *WHY)["catalog_offset"]
+        payload = decode_decision(cli.cluster.read(CATALOG)[offset].value).payload
+        assert isinstance(payload, RolloutRequested)
+        found.append((payload.from_release, payload.to_release))
+        enactor.enact()
+
+    assert found == [(1, 2), (2, 2)]
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """Ctrl-C as soon as this is called."""
+
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(what, pressed)
+
+
+def test_ctrl_c_while_waiting_says_what_stands(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 130: the request is in the catalog, and whoever pressed it is told so, and how to end it."""
+    interrupt(monkeypatch, "syncline.inspection.rollout_wait.answer")
+
+    code, out, err = start(cli, "--wait")
+
+    assert code == 130
+    assert "start of inputs asked for at catalog offset 6; it stands, and goes on by itself" in err
+    assert "`syncline rollout abort inputs --reason …` ends it" in err
+    assert "Not done" not in out
+    assert picture(cli).coordination.under_way("inputs") is not None
+
+
+def test_ctrl_c_under_json_leaves_the_document(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script that is stopped gets what it would have got, not done."""
+    interrupt(monkeypatch, "syncline.inspection.rollout_wait.answer")
+
+    document = cli.json("rollout", "start", "inputs@2", *WHY, "--wait", code=130)
+
+    assert (document["catalog_offset"], document["waited"], document["done"]) == (6, True, False)
+    assert (document["interrupted"], document["timed_out"]) == (True, False)
+
+
+def test_ctrl_c_while_it_is_asked_for_says_that_it_may_stand(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was sent, and nobody knows whether it landed."""
+    interrupt(monkeypatch, "syncline.catalog_client.CatalogClient.propose")
+
+    code, _, err = start(cli)
+
+    assert code == 130
+    assert "it may stand all the same; `syncline rollout status inputs` shows it" in err
 
 
 def test_status_of_what_waits_for_a_rollout(cli: Cli) -> None:

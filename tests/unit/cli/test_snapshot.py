@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -249,7 +250,7 @@ def test_restore_says_how_far_it_is(
 
 
 def test_restore_of_a_damaged_snapshot(cli: Cli, place: tuple[str, list[str]], tmp_path: Path) -> None:
-    """P5: asked for by id it fails with the file; the store is empty, and can be restored from another."""
+    """P5: asked for by id it fails with the file; no store is left behind, and another can be restored there."""
     location, (newest, middle, _) = place
     damage(location, newest, "cells-00002.arrow")
     store = tmp_path / "new"
@@ -257,7 +258,7 @@ def test_restore_of_a_damaged_snapshot(cli: Cli, place: tuple[str, list[str]], t
     assert f"{newest}/cells-00002.arrow: its sha256 is not that" in cli.refused(
         "restore", location, "--store", store, "--id", newest
     )
-    assert state_of(store)["states"] == {}
+    assert not store.exists()
     assert cli.json("restore", location, "--store", store, "--id", middle)["snapshot"]["id"] == middle
 
 
@@ -269,8 +270,10 @@ def test_restore_of_what_is_not_there(cli: Cli, place: tuple[str, list[str]], tm
         "restore", location, "--store", tmp_path / "new", "--id", "20200101T000000Z-00000000"
     )
     assert "has no snapshot that can be used" in cli.refused(
-        "restore", tmp_path / "nothing", "--store", tmp_path / "new"
+        "restore", tmp_path / "nothing", "--store", tmp_path / "deep" / "new"
     )
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "deep").exists()
 
 
 def test_restore_of_another_fold(cli: Cli, place: tuple[str, list[str]], tmp_path: Path) -> None:
@@ -390,3 +393,69 @@ def test_a_restore_killed_at_any_moment_is_done_again(
         cli.json("restore", location, "--store", folder)
 
         assert state_of(folder) == state_of(donor)
+
+
+def block(location: str, snapshot: str, name: str) -> None:
+    """Put a pipe in the place of a file: nobody writes it, and whoever reads it waits for ever."""
+    path = Path(location) / snapshot / name
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "cells-00000.arrow"])
+def test_one_that_cannot_be_read_does_not_hide_the_others(
+    cli: Cli, place: tuple[str, list[str]], name: str
+) -> None:
+    """It has its row and its reason, exit 1; the good ones are listed and proven beside it."""
+    location, (newest, *older) = place
+    block(location, newest, name)
+
+    document = cli.json("list", location, "--verify", code=1)
+    code, out, err = cli("list", location, "--verify")
+
+    assert f"cannot be read: {newest}/{name}" in document["snapshots"][0]["problem"]
+    assert [each["id"] for each in document["snapshots"] if each["verified"]] == older
+    assert code == 1
+    assert [line.split()[-1] for line in out.splitlines()[1:]] == ["unreadable", "proven", "proven"]
+    assert "it is no regular file" in err
+
+
+def test_without_proof_one_that_cannot_be_read_fails_the_list(cli: Cli, place: tuple[str, list[str]]) -> None:
+    """P6: nobody may take a list for whole of which something could not be looked at."""
+    location, (newest, *_) = place
+    block(location, newest, MANIFEST)
+
+    code, out, _ = cli("list", location)
+
+    assert code == 1
+    assert [line.split()[-1] for line in out.splitlines()[1:]] == ["unreadable", "complete", "complete"]
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "cells-00000.arrow"])
+@pytest.mark.parametrize("more", [[], ["--replace"]])
+def test_restore_falls_back_where_the_newest_cannot_be_read(
+    cli: Cli, place: tuple[str, list[str]], tmp_path: Path, name: str, more: list[str]
+) -> None:
+    """An older one is as good, also in the place of what stands."""
+    location, (newest, middle, _) = place
+    block(location, newest, name)
+
+    document = cli.json("restore", location, "--store", tmp_path / "new", *more)
+
+    assert document["snapshot"]["id"] == middle
+    assert [each["id"] for each in document["passed_over"]] == [newest]
+
+
+def test_a_snapshot_in_memory_is_not_created(cli: Cli, donor: Path) -> None:
+    """Nothing would be left of it when the command ends."""
+    assert "would end with this command" in cli.refused("create", "--store", donor, "--to", "memory://x")
+
+
+def test_a_folder_that_was_there_stays_when_a_restore_fails(cli: Cli, tmp_path: Path) -> None:
+    """Only what this command has made is taken away."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "note").write_bytes(b"here")
+
+    cli.refused("restore", tmp_path / "nothing", "--store", tmp_path / "mine")
+
+    assert (tmp_path / "mine" / "note").read_bytes() == b"here"

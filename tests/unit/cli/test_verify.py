@@ -208,8 +208,8 @@ def test_without_a_coordinator_it_says_so_in_time_and_asks_for_nothing(cli: Cli,
     code, out, err = cli("verify", "--timeout", "200 ms")
 
     assert code == 1
-    assert "no coordinator was heard of lately: waiting up to 0.2 s" in err
-    assert "no coordinator is live, and none came in 0.2 s" in out
+    assert "no coordinator was heard of lately: waiting up to 200 ms" in err
+    assert "no coordinator is live, and none came in 200 ms" in out
     assert "syncline coordinator" in out
     assert requests(audited.cluster) == []
 
@@ -223,8 +223,58 @@ def test_a_coordinator_that_draws_no_line_is_told_in_time(cli: Cli, audited: Aud
     code, out, _ = cli("verify", "--timeout", "200 ms")
 
     assert code == 1
-    assert "was not drawn across the log within 0.2 s by c1" in out
+    assert "was not drawn across the log within 200 ms by c1" in out
     assert "syncline verify --audit" in out
+
+
+def test_a_time_is_told_as_it_was_written(cli: Cli) -> None:
+    """A microsecond is no 1e-06 s."""
+    assert "no coordinator is live, and none came in 1 us" in cli("verify", "--timeout", "1 us")[1]
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C as soon as answers are waited for."""
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("syncline.inspection.auditing.Auditor._committed", pressed)
+
+
+def test_ctrl_c_says_where_the_audit_can_be_looked_at(
+    cli: Cli, audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 130: the request stands, and goes on without whoever asked."""
+    enactor = Enactor(audited.cluster)
+    enactor.enact()
+    enactor.report()
+    interrupted(monkeypatch)
+
+    code, out, err = cli("verify", "inputs", *PATIENCE)
+    document = cli.json("verify", "inputs", *PATIENCE, code=130)
+
+    first, second = requests_at(audited)
+    assert (code, out) == (130, "")
+    assert (
+        f"the audit of inputs was asked for at catalog offset {first}; it stands, and goes on by itself"
+        in err
+    )
+    assert f"`syncline verify --audit {first}`" in err
+    assert document["verdict"] == "unproven"
+    assert f"syncline verify --audit {second}" in document["bundles"][0]["error"]
+
+
+def test_ctrl_c_before_anything_was_asked_for_is_quiet(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing stands that anybody had to know of."""
+
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("syncline.inspection.auditing.present_agents", pressed)
+
+    code, out, err = cli("verify", "inputs")
+
+    assert (code, out, err.strip()) == (130, "", "")
 
 
 def test_a_bundle_without_agents_is_unproven(

@@ -33,7 +33,9 @@ from syncline.inspection.rollout_progress import Asked, answer, places_text, ste
 from syncline.inspection.rollouts import (
     bundle_states,
     crossings,
+    is_live,
     live_coordinator,
+    live_in_part,
     live_release,
     member_of,
     unused_releases,
@@ -115,6 +117,34 @@ PICTURES: Mapping[str, Picture] = {
     "final": FINAL,
     "back": BACK,
 }
+
+
+PART = Cohort(consumers=("model",))
+CANARY = told(
+    RolloutRequested("b", RolloutAction.START, 1, 2, PART),
+    Claimed(-1, "c1"),
+    CutPrepared(CLAIM, CLAIM, CutKind.VERSION, "b", 1, 2, PART, (("t-v-1", 1),), 9, START),
+    CutCommitted(CUT, CLAIM, CUT, VECTOR),
+    before=DEFINED,
+)
+WIDER = told(
+    RolloutAdvanced(COMMIT, CLAIM, START, "b", "canary", COMMIT),
+    CutPrepared(10, CLAIM, CutKind.VERSION, "b", 1, 2, Cohort(), (("t-v-1", 1),), 9, START),
+    CutCommitted(11, CLAIM, 11, VECTOR),
+    before=CANARY,
+)
+
+
+def test_what_a_part_serves_is_not_what_is_live() -> None:
+    """Everyone else is served the release before; after one more cut it is for everyone, and so is what is shown."""
+    part = live_in_part(CANARY, "b")
+
+    assert part is not None
+    assert (live_release(CANARY, "b"), part.to_release, part.cohort) == (1, 2, PART)
+    assert (CANARY.coordination.reach(under_way(CANARY)), is_live(CANARY, under_way(CANARY))) == (PART, False)
+    assert (live_release(WIDER, "b"), live_in_part(WIDER, "b")) == (2, None)
+    assert (WIDER.coordination.reach(under_way(WIDER)), is_live(WIDER, under_way(WIDER))) == (Cohort(), True)
+    assert (live_in_part(BACK, "b"), is_live(BACK, under_way(BACK))) == (None, False)
 
 
 def test_a_release_waits_only_while_no_rollout_brings_it_and_somebody_would_take_it() -> None:
@@ -270,6 +300,12 @@ ANSWERS: dict[str, tuple[Picture, Asked, tuple[bool, str] | None]] = {
         _paused(PROMOTED),
         asked(RolloutAction.PROMOTE, 11),
         (False, "the rollout to b@2 waits for a person: because"),
+    ),
+    "start, for a part": (CANARY, asked(), (True, "b@2 is live for consumer model")),
+    "promote, asked before it was live": (
+        CANARY,
+        asked(RolloutAction.PROMOTE, CLAIM),
+        (True, "b@2 is live for consumer model"),
     ),
     "promote of what is live": (LIVE, asked(RolloutAction.PROMOTE, 11, was_live=True), None),
     "promote, final": (FINAL, asked(RolloutAction.PROMOTE, 11, was_live=True), (True, "b@2 is final")),

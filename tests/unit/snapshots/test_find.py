@@ -11,7 +11,7 @@ from syncline.adapters.memory.snapshots import MemorySnapshots
 from syncline.adapters.memory.store import MemoryStore
 from syncline.errors import SnapshotError, SnapshotRefused
 from syncline.ports.store import Store
-from syncline.snapshots.find import newest_usable, read_manifest, snapshot_ids
+from syncline.snapshots.find import newest_proven, newest_usable, read_manifest, snapshot_ids
 from syncline.snapshots.manifest import MANIFEST, Manifest, file_name, render
 from syncline.snapshots.origin import META_RESTORING
 from syncline.snapshots.prune import UNFINISHED_AGE_US, prune
@@ -268,6 +268,30 @@ def test_a_manifest_that_cannot_be_read_is_passed_over_but_not_forgotten() -> No
 
     (older,) = taken_at(files, filled(MemoryStore()), 0)
     assert newest_usable(files, identity=IDENTITY, watermarks=WATERMARKS, on_passed_over=passed) == older
+
+
+def test_cells_that_cannot_be_read_are_passed_over_but_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """P6: an older one does; where none does, it is an error, and not a place without snapshots."""
+    files, store = MemorySnapshots(), filled(MemoryStore())
+    newest, older = taken_at(files, store, 1, 0)
+    read = files.read
+    away = {newest.snapshot_id}
+
+    def failing(name: str, bytes_max: int) -> bytes | None:
+        if name.endswith(".arrow") and name.partition("/")[0] in away:
+            raise SnapshotError("no answer")
+        return read(name, bytes_max)
+
+    monkeypatch.setattr(files, "read", failing)
+    passed: list[str] = []
+
+    proven = newest_proven(files, on_passed_over=lambda name, _: passed.append(name))
+
+    assert proven == older
+    assert passed == [newest.snapshot_id]
+    away.add(older.snapshot_id)
+    with pytest.raises(SnapshotError, match="no answer"):
+        newest_proven(files, on_passed_over=lambda *_: None)
 
 
 def test_prune_keeps_the_newest_and_what_may_still_be_written() -> None:
