@@ -111,8 +111,7 @@ class Hearing:
 
     def fleet(self) -> list[Readiness]:
         """The agents that were heard of lately and have not ended."""
-        oldest_s = self._clock.monotonic_s() - self._memory_s
-        self._agents = {name: agent for name, agent in self._agents.items() if agent.heard_s >= oldest_s}
+        self._forget_the_silent()
         return [agent.readiness for agent in self._agents.values()]
 
     def last_word(self, coordinator: str) -> CoordinatorStatus | None:
@@ -160,6 +159,13 @@ class Hearing:
             live_from = self._live_from.get(part.partition, 0)
             for row in range(part.start, part.start + part.count):
                 self._take(batch.values[row], is_live=int(batch.offsets[row]) >= live_from)
+        if batch.slices:
+            # A standby asks nobody for the fleet, and pods with names of chance come and go.
+            self._forget_the_silent()
+
+    def _forget_the_silent(self) -> None:
+        oldest_s = self._clock.monotonic_s() - self._memory_s
+        self._agents = {name: agent for name, agent in self._agents.items() if agent.heard_s >= oldest_s}
 
     def _take(self, value: bytes | None, *, is_live: bool) -> None:
         try:
