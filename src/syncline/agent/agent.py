@@ -110,7 +110,9 @@ class Agent:
             enacting=self._enacting,
             standing=self._standing,
             ask_s=ASK_S,
-            can_restore=ports.snapshots is not None,
+            can_restore=lambda majors: self._restoring.has_one(
+                self._partitions, majors, catalog_topic=self._topics.catalog, timeout_s=ASK_S
+            ),
         )
         self._reporting = Reporting(
             self.name,
@@ -186,7 +188,7 @@ class Agent:
                 self._follow_catalog()
                 self._enact()
                 rows = self._take_batch()
-                for topic, why in self._partitions.check_identity(self._served).items():
+                for topic, why in self._partitions.check_identity(self._enacting.needed_topics).items():
                     self._warming.lose(topic, why)
                 if not any(cursor.stand for cursor in self._partitions.cursors.values()):
                     self._restoring.take_if_due()
@@ -379,7 +381,7 @@ class Agent:
             case EventKind.OFFSET_OUT_OF_RANGE | EventKind.TOPIC_MISSING:
                 where = f"{event.topic} partition {event.partition}"
                 why = f"{where} cannot be read on: {event.message}. Nothing was skipped"
-                if event.topic and event.topic not in self._served:
+                if event.topic and event.topic not in self._enacting.needed_topics:
                     self._warming.lose(event.topic, why)
                     return
                 raise TopicMismatch(
@@ -395,12 +397,19 @@ class Agent:
 
     def _settle(self) -> None:
         """Which state all of this amounts to."""
+        if not any(cursor.goes_on and not cursor.at_end for cursor in self._partitions.cursors.values()):
+            # What could not be committed is not to be read any more.
+            self._ingest.trouble = ""
         why = self._why_holding()
         cursors = self._partitions.cursors.values()
         behind = [cursor for cursor in cursors if cursor.major.topic in self._served and not cursor.caught_up]
         if why:
             self._standing.become(AgentState.HOLDING, why)
-        elif behind or (self._enacting.alignment.queue and not self._standing.caught_up):
+        elif (
+            behind
+            or self._served - self._partitions.topics
+            or (self._enacting.alignment.queue and not self._standing.caught_up)
+        ):
             self._standing.become(AgentState.CATCHING_UP, "")
         else:
             self._standing.become(AgentState.LIVE, "")

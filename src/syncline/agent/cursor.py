@@ -44,6 +44,11 @@ class Cursor:
         """Whether it has reached the end of the log that it saw at its start."""
         return self.state.next_offset >= self.end_at_start
 
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing more is known to stand in the log."""
+        return self.end_offset is not None and self.state.next_offset >= self.end_offset
+
     def status(self) -> PartitionStatus:
         """As the agent reports it."""
         return PartitionStatus(

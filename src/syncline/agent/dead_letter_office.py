@@ -22,6 +22,7 @@ PATIENCE_S = 3.0
 class _Sent:
     """What became of a letter so far."""
 
+    letter: DeadLetter
     attempts: int = 0
     outcome: Outcome | None = None
     """None while it is on its way."""
@@ -70,12 +71,22 @@ class DeadLetterOffice:
             left_s -= _RETRY_S
         return True
 
-    def committed(self) -> None:
-        """The offsets of what was delivered are committed: nothing of it comes again."""
-        self._sent.clear()
+    def has_delivered(self, letters: Sequence[DeadLetter]) -> bool:
+        """Whether each of these is acknowledged."""
+        return all(self._of(letter).is_there for letter in letters)
+
+    def committed(self, letters: Sequence[DeadLetter]) -> None:
+        """The offsets of these are committed: nothing of them comes again."""
+        for letter in letters:
+            self._sent.pop((letter.topic, letter.partition, letter.offset), None)
 
     def _of(self, letter: DeadLetter) -> _Sent:
-        return self._sent.setdefault((letter.topic, letter.partition, letter.offset), _Sent())
+        place = (letter.topic, letter.partition, letter.offset)
+        sent = self._sent.get(place)
+        if sent is None or sent.letter != letter:
+            # Of a topic that was made again, another record may stand there.
+            sent = self._sent[place] = _Sent(letter)
+        return sent
 
     def _send_all(self, letters: Sequence[DeadLetter]) -> None:
         """Send those that are not on their way, as far as the queue takes them."""

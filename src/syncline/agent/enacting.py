@@ -179,7 +179,24 @@ class Enacting:
         picture, serving = self._picture, self.serving
         if picture is None or serving is None:
             return False
-        return is_passed_through(picture, self.alignment.queue, serving.bundle, release)
+        return is_passed_through(picture, self.alignment.queue, serving, release)
+
+    @property
+    def needed_release(self) -> int | None:
+        """The release that the agent is there for: what it serves, unless that is only passed through."""
+        if self.serving is None:
+            return None
+        is_passed = self.is_passed_through(self.serving.release)
+        return self.alignment.queue[-1].to_release if is_passed else self.serving.release
+
+    @property
+    def needed_topics(self) -> frozenset[str]:
+        """The topics without which the agent can do nothing for its consumer."""
+        if self.serving is None:
+            return frozenset()
+        if self._picture is None or self.needed_release in (None, self.serving.release):
+            return self.serving.topics
+        return frozenset(majors_of(self._picture, self.serving.bundle, self.needed_release or 0).values())
 
     def _judge_releases(self, picture: Picture, bundle: str) -> None:
         """Which releases of the future this agent could not serve."""
@@ -253,6 +270,9 @@ class Enacting:
             cut=ruling.introduced_by,
             declared_at=serving.declared_at,
         )
+        if now.topics & self.gone:
+            # It is passed through, and its values are not here.
+            self._standing.must_catch_up()
         more = {} if reached is None else {META_REACHED: encode_cut_report(reached)}
         try:
             self._take_over(picture, now, more)

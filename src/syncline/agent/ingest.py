@@ -88,17 +88,16 @@ class Ingest:
         ]
         while pending:
             folded = self._judge_all(pending, book)
-            if not self._commit(folded):
-                break
+            committed = self._commit(folded)
             at_markers: list[_Folded] = []
-            for each in folded:
+            for each in committed:
                 if not self._go_on(each):
                     stopped.append(each.cursor)
                     continue
                 if each.verdict.stop is not None:
                     at_markers.append(each)
             rest = self._step_over(at_markers)
-            if rest is None:
+            if rest is None or len(committed) < len(folded):
                 break
             pending = rest
             if pending:
@@ -222,21 +221,26 @@ class Ingest:
             collected_cells=cells,
         )
 
-    def _commit(self, folded: list[_Folded]) -> bool:
-        """Dead letters first, then the store; False if it cannot be done now: nothing was committed."""
-        letters = [letter for each in folded for letter in self._letters(each)]
+    def _commit(self, folded: list[_Folded]) -> list[_Folded]:
+        """Dead letters first, then the store; those that were committed.
+
+        Where letters of some cannot be delivered now, the others go on: no topic waits for another's dead letters.
+        """
+        all_of_it = [(each, self._letters(each)) for each in folded]
+        letters = [letter for _, own in all_of_it for letter in own]
+        ready = all_of_it
         if letters and not self._office.deliver(letters, self._in_trouble):
-            return False
-        writes = [each.write for each in folded if each.write.state is not each.cursor.state]
+            ready = [(each, own) for each, own in all_of_it if self._office.has_delivered(own)]
+        writes = [each.write for each, _ in ready if each.write.state is not each.cursor.state]
         if writes and not self._store_all(writes):
-            return False
-        self.trouble = ""
-        if letters:
-            self._office.committed()
-        for each in folded:
+            return []
+        if len(ready) == len(folded):
+            self.trouble = ""
+        for each, own in ready:
+            self._office.committed(own)
             each.cursor.state = each.write.state
             self._announce(each)
-        return True
+        return [each for each, _ in ready]
 
     def _store_all(self, writes: list[PartitionWrite]) -> bool:
         try:

@@ -36,6 +36,13 @@ def require_identity(log: Log, store: Store, topics: Collection[str], *, timeout
     return now
 
 
+def noted_topics(store: Store) -> set[str]:
+    """The topics whose ids are noted in the store, whether it has anything of them or not."""
+    with store.snapshot() as snapshot:
+        packed = snapshot.meta(META_IDENTITY)
+    return set() if packed is None else set(LogIdentity.unpack(packed).topics)
+
+
 def forget_topics(store: Store, topics: Collection[str]) -> None:
     """Take everything of these topics out of the store: cells, positions, and what they were."""
     with store.snapshot() as snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from syncline.agent.opening import forget_topics, open_cursors, require_identity
+from syncline.agent.opening import forget_topics, noted_topics, open_cursors, require_identity
 from syncline.errors import LogUnavailable, TopicMismatch, TopicMissing
 
 if TYPE_CHECKING:
@@ -53,6 +53,15 @@ class Partitions:
         """The topics that are open."""
         return {topic for topic, _ in self.cursors}
 
+    def require_same_log(self, timeout_s: float) -> None:
+        """Make sure that this is the cluster, and the catalog, that the store belongs to.
+
+        Raises:
+            TopicMismatch: it is not.
+            LogUnavailable: no broker answered in time.
+        """
+        require_identity(self._log, self._store, {self._catalog_topic}, timeout_s=timeout_s)
+
     def stored_topics(self) -> set[str]:
         """The topics that the store has something of."""
         with self._store.snapshot() as snapshot:
@@ -98,7 +107,7 @@ class Partitions:
 
     def drop(self, topics: set[str]) -> None:
         """Forget these topics, in the store too, as far as they are there."""
-        gone = (self.stored_topics() | self.topics) & topics
+        gone = (self.stored_topics() | noted_topics(self._store) | self.topics) & topics
         if not gone:
             return
         for place in [place for place in self.cursors if place[0] in gone]:

@@ -51,15 +51,16 @@ def let_go(picture: Picture, member: Member, serving: Serving) -> set[str]:
     return topics([number for number in range(1, serving.release) if number not in kept]) - topics(kept)
 
 
-def is_passed_through(picture: Picture, queue: Sequence[Ruling], bundle: str, release: int) -> bool:
-    """Whether a release that was let go is only passed through, as more is to be enacted after it.
+def is_passed_through(picture: Picture, queue: Sequence[Ruling], serving: Serving, release: int) -> bool:
+    """Whether a release that was let go is only passed through, on the way to the end of the queue.
 
-    Nobody serves it once that is done, and nothing can bring it back: whether its topics are still there, whole or
-    trimmed, does not matter.
+    Nobody serves it once that is done: whether its topics are still there, whole or trimmed, does not matter.
     """
-    coordination = picture.coordination
-    is_let_go = release < coordination.standing(bundle) and release not in coordination.retained(bundle)
-    return is_let_go and bool(queue) and queue[-1].to_release != release
+    on_the_way = {serving.release, *(ruling.to_release for ruling in queue)}
+    if not queue or release not in on_the_way or release == queue[-1].to_release:
+        return False
+    # What stands is among what is retained.
+    return release not in picture.coordination.retained(serving.bundle)
 
 
 def unserved(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from syncline.agent.identity import ask_identity
 from syncline.agent.states import AgentState
 from syncline.catalog.serving import META_AGENT, META_SERVING
-from syncline.errors import SnapshotError, StoreError
+from syncline.errors import SnapshotError, StoreError, TopicMissing
+from syncline.snapshots.find import newest_usable
 from syncline.snapshots.origin import unfinished
 from syncline.snapshots.prune import prune
 from syncline.snapshots.restore import Restored, restore_newest
@@ -49,6 +50,24 @@ class Restoring:
             is_empty = not snapshot.partitions()
         begun = unfinished(self.store) is not None
         return bool(self.resync) or begun or (is_empty and self.files is not None)
+
+    def has_one(
+        self, partitions: Partitions, majors: Majors, *, catalog_topic: str, timeout_s: float
+    ) -> bool:
+        """Whether there is a snapshot of these topics that fits the log as it is now; nothing is changed."""
+        if self.files is None:
+            return False
+        try:
+            identity = ask_identity(self.log, {*majors.values(), catalog_topic}, timeout_s=timeout_s)
+            found = newest_usable(
+                self.files,
+                identity=identity,
+                watermarks=partitions.watermarks(majors, timeout_s),
+                on_passed_over=lambda _id, _reason: None,
+            )
+        except (SnapshotError, TopicMissing):
+            return False
+        return found is not None
 
     def restore(
         self,

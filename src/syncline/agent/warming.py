@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from syncline.errors import CatalogLost, LogUnavailable, TopicMismatch, TopicMissing
+from syncline.errors import LogUnavailable, TopicMismatch, TopicMissing
 
 if TYPE_CHECKING:
     from syncline.agent.enacting import Enacting
@@ -31,16 +31,16 @@ class Warming:
         enacting: Enacting,
         standing: Standing,
         ask_s: float,
-        can_restore: bool,
+        can_restore: Callable[[Majors], bool],
     ) -> None:
-        """`ask_s`: how long one answer of a broker is waited for. `can_restore`: there is a place for snapshots."""
+        """`ask_s`: how long one answer of a broker is waited for; `can_restore`: whether a snapshot has topics."""
         self._log = log
         self._clock = clock
         self._partitions = partitions
         self._enacting = enacting
         self._standing = standing
         self._ask_s = ask_s
-        self._can_restore = can_restore
+        self._has_snapshot = can_restore
         self._is_due = False
         self._again_s = 0.0
 
@@ -56,14 +56,13 @@ class Warming:
     def to_restore(self) -> Majors:
         """The topics of all that an empty store is to be filled with."""
         enacting = self._enacting
-        served = enacting.serving.topics if enacting.serving is not None else frozenset()
         return {
             major: topic
             for release, majors in enacting.topics_to_keep().items()
             if not enacting.is_passed_through(release)
             for major, topic in majors.items()
             # One that is only warmed may not be there yet: what is served does not wait for it.
-            if topic in served or not self._is_absent(topic)
+            if topic in enacting.needed_topics or not self._is_absent(topic)
         }
 
     def open_topics(self) -> bool:
@@ -81,32 +80,31 @@ class Warming:
         if serving is None:
             return False
         self._is_due = True
-        has_state = bool(self._partitions.stored_topics())
         enacting.unopened = {}
         kept = enacting.topics_to_keep()
         passed = {release for release in kept if enacting.is_passed_through(release)}
-        only_passed = _topics_of(kept[release] for release in passed) - _topics_of(
-            majors for release, majors in kept.items() if release not in passed
-        )
+        needed = enacting.needed_release
+        queued = {ruling.to_release for ruling in enacting.alignment.queue}
+        # A release that nobody has rolled out yet can wait until this agent has caught up.
+        known = {release for release in kept if release <= (needed or 0)} | queued
+        firm = (known & kept.keys()) - passed
+        only_passed = _topics_of(kept[each] for each in passed) - _topics_of(kept[each] for each in firm)
         enacting.gone = self._not_read(only_passed)
-        # Where what is served is only passed through, the agent is there for what stands at the end of its queue.
-        needed = enacting.alignment.queue[-1].to_release if serving.release in passed else serving.release
-        for release, majors in kept.items():
-            for major, topic in majors.items():
+        if serving.topics & enacting.gone:
+            self._standing.must_catch_up()
+        # What is needed first: where the whole log is another one, nothing is dropped for that.
+        for release in sorted(kept, key=lambda each: each != needed):
+            for major, topic in kept[release].items():
                 if topic in enacting.gone:
                     continue
-                why = self._open(major, topic, is_needed=topic in kept.get(needed, {}).values())
+                why = self._open(major, topic)
                 if why and topic in only_passed:
                     enacting.gone |= {topic}
-                elif why:
+                elif why and release not in passed:
                     enacting.unopened.setdefault(release, why)
         self._partitions.drop(enacting.topics_let_go())
         self._partitions.leave(self._partitions.topics - _topics_of(kept.values()))
-        trimmed = self._note_trimmed(kept)
-        behind = sorted(trimmed & _topics_of([kept.get(needed, {})]))
-        if behind and serving.release in passed and has_state and self._can_restore:
-            # It was away for so long that it has nothing of what stands now: a snapshot has.
-            raise TopicMismatch(f"the beginning of {behind[0]} is gone, and this store has nothing of it")
+        self._note_trimmed(kept)
         self._is_due = False
         self._again_s = self._clock.monotonic_s() + WARM_AGAIN_S
         return self._partitions.topics != before
@@ -118,19 +116,27 @@ class Warming:
             if topic in majors.values():
                 self._enacting.unopened[release] = why
         self._partitions.assign()
+        self._is_due = True
 
-    def _open(self, major: tuple[str, int], topic: str, *, is_needed: bool) -> str:
-        """Open one topic; why it could not be, where what is served does not depend on it."""
+    def _open(self, major: tuple[str, int], topic: str) -> str:
+        """Open one topic; why it could not be, where this agent can do without it for now."""
+        enacting = self._enacting
+        is_served = enacting.serving is not None and enacting.needed_release == enacting.serving.release
+        is_needed = topic in enacting.needed_topics
         try:
             self._partitions.open({major: topic}, self._ask_s)
-        except CatalogLost:
-            raise
-        except (TopicMismatch, TopicMissing, LogUnavailable) as error:
-            if is_needed:
+        except TopicMismatch as error:
+            if is_needed and (is_served or self._can_restore()):
                 raise
-            if isinstance(error, TopicMismatch):
+            # Whatever is wrong with this topic: a log that is another one altogether is no matter of one topic.
+            self._partitions.require_same_log(self._ask_s)
+            if not is_needed:
                 # Made again, or trimmed past its position: its cells are of no use, and it begins anew.
                 self._partitions.drop({topic})
+            return str(error)
+        except (TopicMissing, LogUnavailable) as error:
+            if is_needed and is_served:
+                raise
             return str(error)
         return ""
 
@@ -140,11 +146,18 @@ class Warming:
         stored = self._partitions.stored_topics() if unread else set()
         return {topic for topic in unread if topic not in stored or self._is_absent(topic)}
 
+    def _can_restore(self) -> bool:
+        return self._has_snapshot(self.to_restore())
+
     def _is_absent(self, topic: str) -> bool:
         return topic not in self._partitions.topics and self._log.describe_topic(topic, self._ask_s) is None
 
-    def _note_trimmed(self, kept: Mapping[int, Majors]) -> set[str]:
-        """A state whose head was trimmed away is wrong: it is never served, nor switched to. The topics of such."""
+    def _note_trimmed(self, kept: Mapping[int, Majors]) -> None:
+        """A state whose head was trimmed away is wrong: it is never served, nor switched to.
+
+        Raises:
+            TopicMismatch: it is that of what stands now, of which this store has nothing, and a snapshot has it.
+        """
         enacting = self._enacting
         serving = enacting.serving
         trimmed = {
@@ -158,7 +171,10 @@ class Warming:
                 enacting.unopened.setdefault(
                     release, f"the beginning of {gone[0]} is gone: start this agent from a snapshot"
                 )
-        return trimmed
+        behind = sorted(trimmed & enacting.needed_topics)
+        is_passing = serving is not None and enacting.needed_release != serving.release
+        if behind and is_passing and self._can_restore():
+            raise TopicMismatch(f"the beginning of {behind[0]} is gone, and this store has nothing of it")
 
 
 def _topics_of(found: Iterable[Majors]) -> set[str]:

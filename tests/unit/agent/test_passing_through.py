@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from syncline.adapters.memory.snapshots import MemorySnapshots
 from syncline.agent.agent import Agent, Ports
 from syncline.catalog.rollout_events import RolloutAction, RolloutMode, RolloutRequested
+from syncline.errors import StoreFull, TopicMismatch
 from syncline.settings import AgentSettings
 from syncline.snapshots.take import take
 from tests.unit.agent.test_cuts import MAJOR, ONE, Fleet, read
@@ -208,3 +211,155 @@ def test_an_agent_that_was_away_for_long_is_filled_anew_where_the_log_has_gone_o
 
     assert (status.state, status.release) == ("LIVE", 2)
     assert digests(status) == digests(fleet.hosts[0].agent.status())
+
+
+def test_while_it_passes_through_what_it_does_not_read_it_is_not_ready(fleet: Fleet) -> None:
+    """P5, P7: a release whose topics were never read is enacted on the way, and nobody gets empty values for it."""
+    stalled = Host(fleet.cluster, instance="stalled")
+    states = []
+    for _ in range(40):
+        stalled.agent.step()
+        status = stalled.agent.status()
+        has_cells = any(place.topic == THIRD.contract.topic and place.cells for place in status.partitions)
+        states.append((stalled.condition().ready, status.release == 3 and has_cells))
+
+    assert states[-1] == (True, True)
+    assert all(can_serve for is_ready, can_serve in states if is_ready)
+
+
+def test_another_cluster_takes_no_cells_that_a_rollback_needs() -> None:
+    """P6: started once with a wrong address, an agent fails, and nothing of its store is gone."""
+    fleet = Fleet(MAJOR)
+    fleet.publish(MAJOR, 3, first_ms=NOW_MS + 500)
+    fleet.ask(RolloutAction.START)
+    fleet.turn(fleet.all_serve(2))
+    fleet.settled()
+    host = fleet.hosts[0]
+    topics = {topic for topic, _ in host.committed()}
+    right = fleet.cluster.log._cluster_id
+    fleet.cluster.log._cluster_id = "another"
+    host.start()
+    with pytest.raises(TopicMismatch, match="cluster"):
+        host.settle()
+    fleet.cluster.log._cluster_id = right
+
+    assert {topic for topic, _ in host.committed()} == topics == {ONE.contract.topic, MAJOR.contract.topic}
+
+
+def test_without_a_snapshot_that_helps_nothing_is_thrown_away() -> None:
+    """Rule 8: it holds, and serves on what it has; the place of snapshots has none of what stands now."""
+    fleet = Fleet(MAJOR)
+    away = fleet.hosts.pop()
+    fleet.cluster.clock.advance(seconds=120)
+    fleet.publish(MAJOR, 10, first_ms=NOW_MS + 1_000)
+    make_final(fleet, 1, 2)
+    trim(fleet, MAJOR, keep=2)
+    back = newcomer(fleet, MemorySnapshots(), on=away)
+
+    status = back.settle()
+
+    assert (status.state, status.release) == ("HOLDING", 1)
+    assert "start this agent from a snapshot" in status.reason
+    assert read(back, allow_not_ready=True).values["delay__mean"] is not None
+
+
+def test_a_warmed_topic_that_was_made_again_while_empty_is_opened() -> None:
+    """P10: made with wrong settings, deleted, and made again before its first record."""
+    fleet = Fleet(MAJOR)
+    fleet.settled()
+    fleet.cluster.log.delete_topic(MAJOR.contract.topic)
+    fleet.settled()
+    fleet.cluster.make_topics(MAJOR)
+    for host in fleet.hosts:
+        for _ in range(30):
+            host.agent.step()
+            fleet.cluster.clock.advance(seconds=1)
+
+    assert dict(fleet.hosts[0].agent.status().cannot_serve) == {}
+    fleet.ask(RolloutAction.START)
+    fleet.turn(fleet.all_serve(2))
+
+
+def test_a_release_that_was_rolled_back_is_passed_through_too() -> None:
+    """P10: its topic was cleaned up; whoever comes later meets both cuts, there and back."""
+    fleet = Fleet(MAJOR)
+    fleet.ask(RolloutAction.START)
+    fleet.turn(fleet.all_serve(2))
+    fleet.ask(RolloutAction.ROLLBACK)
+    fleet.turn(lambda: fleet.picture().coordination.under_way("inputs") is None)
+    fleet.settled()
+    fleet.cluster.log.delete_topic(MAJOR.contract.topic)
+
+    status = newcomer(fleet, None).settle()
+
+    assert (status.state, status.release) == ("LIVE", 1)
+
+
+def test_a_let_go_topic_that_is_deleted_under_an_agent_that_passes_through_is_no_failure() -> None:
+    """P10: it goes on to what stands."""
+    fleet = Fleet(MAJOR)
+    away = fleet.hosts.pop()
+    fleet.cluster.clock.advance(seconds=120)
+    fleet.publish(ONE, 10, first_ms=NOW_MS + 1_000)
+    make_final(fleet, 1, 2)
+    away.batch_rows = 1
+    away.start()
+    away.agent.step()
+    assert away.agent.status().release == 1
+    fleet.cluster.log.delete_topic(ONE.contract.topic)
+
+    status = away.settle()
+
+    assert (status.state, status.release) == ("LIVE", 2)
+
+
+def test_no_topic_waits_for_the_dead_letters_of_another() -> None:
+    """P10: only a warmed topic has a bad record and nowhere to put it; what is served goes on."""
+    fleet = Fleet(MAJOR, agents=1)
+    fleet.settled()
+    fleet.cluster.log.delete_topic(f"{MAJOR.contract.topic}.dlq")
+    fleet.cluster.put(MAJOR.contract.topic, [Record(b"EWR", b"junk", NOW_MS + 500)], fleet.home("EWR"))
+    fleet.publish(ONE, 5, first_ms=NOW_MS + 1_000)
+    host = fleet.hosts[0]
+    for _ in range(10):
+        host.agent.step()
+        fleet.cluster.clock.advance(seconds=1)
+
+    status = host.agent.status()
+    assert status.state == "HOLDING"
+    ends = {
+        place.topic: place.next_offset for place in status.partitions if place.partition == fleet.home("EWR")
+    }
+    assert ends == {ONE.contract.topic: 15, MAJOR.contract.topic: 0}
+
+    # Its cause goes, and so does the trouble.
+    fleet.cluster.log.delete_topic(MAJOR.contract.topic)
+    assert host.settle().state == "LIVE"
+
+
+def test_a_letter_of_a_topic_that_was_made_again_is_not_taken_for_the_one_before() -> None:
+    """P6: another record stands at the offset whose letter was delivered though its position was not committed."""
+    fleet = Fleet(MAJOR, agents=1)
+    fleet.settled()
+    host, home = fleet.hosts[0], fleet.home("EWR")
+    commit = host.store.commit
+
+    def full(writes: Any, meta: Any = None) -> None:
+        if writes:
+            raise StoreFull("no room")
+        commit(writes, meta)
+
+    host.store.commit = full
+    fleet.cluster.put(MAJOR.contract.topic, [Record(b"EWR", b"one", NOW_MS + 500)], home)
+    for _ in range(5):
+        host.agent.step()
+    host.store.commit = commit
+    fleet.cluster.log.delete_topic(MAJOR.contract.topic)
+    host.settle()
+    fleet.cluster.make_topics(MAJOR)
+    fleet.cluster.put(MAJOR.contract.topic, [Record(b"EWR", b"two", NOW_MS + 900)], home)
+    for _ in range(30):
+        host.agent.step()
+        fleet.cluster.clock.advance(seconds=1)
+
+    assert [letter.value for letter in fleet.cluster.letters(MAJOR)] == [b"one", b"two"]
