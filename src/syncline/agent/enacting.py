@@ -190,11 +190,16 @@ class Enacting:
         return self.alignment.queue[-1].to_release if is_passed else self.serving.release
 
     @property
+    def is_passing(self) -> bool:
+        """Whether what is served is only passed through, on the way to what is needed."""
+        return self.serving is not None and self.needed_release != self.serving.release
+
+    @property
     def needed_topics(self) -> frozenset[str]:
         """The topics without which the agent can do nothing for its consumer."""
         if self.serving is None:
             return frozenset()
-        if self._picture is None or self.needed_release in (None, self.serving.release):
+        if self._picture is None or not self.is_passing:
             return self.serving.topics
         return frozenset(majors_of(self._picture, self.serving.bundle, self.needed_release or 0).values())
 

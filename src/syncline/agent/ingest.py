@@ -37,9 +37,10 @@ class _Folded:
 
 
 class Ingest:
-    """Folds batches into the store. Either all of a batch up to each partition's stop is committed, or nothing is.
+    """Folds batches into the store. Either all of a slice up to its partition's stop is committed, or nothing is.
 
-    What cannot be committed soon is left, and read again: a rollback in the catalog does not wait for it.
+    All slices of a batch are committed together, but for those whose dead letters are not delivered. What cannot be
+    committed soon is left, and read again: a rollback in the catalog does not wait for it.
     """
 
     def __init__(

@@ -121,12 +121,11 @@ class Warming:
     def _open(self, major: tuple[str, int], topic: str) -> str:
         """Open one topic; why it could not be, where this agent can do without it for now."""
         enacting = self._enacting
-        is_served = enacting.serving is not None and enacting.needed_release == enacting.serving.release
         is_needed = topic in enacting.needed_topics
         try:
             self._partitions.open({major: topic}, self._ask_s)
         except TopicMismatch as error:
-            if is_needed and (is_served or self._can_restore()):
+            if is_needed and (not enacting.is_passing or self._can_restore()):
                 raise
             # Whatever is wrong with this topic: a log that is another one altogether is no matter of one topic.
             self._partitions.require_same_log(self._ask_s)
@@ -135,7 +134,7 @@ class Warming:
                 self._partitions.drop({topic})
             return str(error)
         except (TopicMissing, LogUnavailable) as error:
-            if is_needed and is_served:
+            if is_needed and not enacting.is_passing:
                 raise
             return str(error)
         return ""
@@ -172,8 +171,7 @@ class Warming:
                     release, f"the beginning of {gone[0]} is gone: start this agent from a snapshot"
                 )
         behind = sorted(trimmed & enacting.needed_topics)
-        is_passing = serving is not None and enacting.needed_release != serving.release
-        if behind and is_passing and self._can_restore():
+        if behind and enacting.is_passing and self._can_restore():
             raise TopicMismatch(f"the beginning of {behind[0]} is gone, and this store has nothing of it")
 
 
