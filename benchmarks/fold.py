@@ -27,6 +27,7 @@ from syncline.ports.store import Store
 from syncline.schema_book import SchemaBook
 from syncline.state.partition import RING_SIZE, PartitionState, RingEntry
 from syncline.telemetry.agent_events import AgentEvents
+from syncline.telemetry.attention import Attention
 from syncline.wire.framing import prefix
 from syncline.wire.keys import partition_for
 
@@ -85,6 +86,8 @@ class Folder:
             store=store,
             office=DeadLetterOffice(writer, stopped=_no, wait=_nothing),
             events=AgentEvents(CONSUMER),
+            spans=None,
+            clock=SystemClock(),
             agent=CONSUMER,
             markers=_NoMarkers(),  # type: ignore[arg-type]  # no marker comes
             stopped=_no,
@@ -96,7 +99,7 @@ class Folder:
 
     def fold(self, batch: Batch) -> None:
         """Judge, join and commit."""
-        self._ingest.fold(batch, self._cursors, self._book)
+        self._ingest.fold(batch, self._cursors, self._book, Attention())
 
     @property
     def cells(self) -> int:

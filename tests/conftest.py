@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -14,10 +15,13 @@ from hypothesis import settings
 
 from syncline.adapters.embedded.broker import EmbeddedBroker
 from syncline.adapters.embedded.registry import EmbeddedRegistry
+from tests.stack.jaeger import Jaeger, jaeger_binary, why_no_jaeger
+from tests.stack.prometheus import Prometheus, why_no_prometheus
 from tests.stack.stack import Stack, StackError, choose_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from tests.stack.stack import KafkaServer
 
@@ -28,6 +32,8 @@ settings.load_profile("syncline")
 _STACK = pytest.StashKey[Stack]()
 _NOT_RUN = pytest.StashKey[list[str]]()
 _NEEDS_REAL = "needs the real Kafka and registry"
+# Fixtures that need more than those; where one cannot be had, why not.
+_MORE = {"jaeger": why_no_jaeger, "prometheus": why_no_prometheus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +90,30 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             _chosen(session.config).fetch()
         except StackError as error:
             raise pytest.UsageError(str(error)) from error
+    if any("jaeger" in item.fixturenames and _why_not(item) is None for item in session.items):
+        jaeger_binary()
+
+
+def _why_not(item: pytest.Item) -> str | None:
+    """None where a test finds the servers that it needs; else what is missing."""
+    if item.get_closest_marker("real") is None:
+        return None
+    stack = _chosen(item.config)
+    if not stack.is_real:
+        return f"{_NEEDS_REAL}, and here is only the {stack.description}"
+    missing = [why() for fixture, why in _MORE.items() if fixture in item.fixturenames]
+    return "; ".join(filter(None, missing)) or None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a `real` test where only the embedded parts are; under CI that is a failure."""
-    if item.get_closest_marker("real") is None:
-        return
-    stack = _chosen(item.config)
-    if stack.is_real:
+    """Skip a `real` test where a server that it needs is missing; under CI that is a failure."""
+    missing = _why_not(item)
+    if missing is None:
         return
     if os.environ.get("CI"):
-        pytest.fail(f"{_NEEDS_REAL}, and here is only the {stack.description}", pytrace=False)
+        pytest.fail(missing, pytrace=False)
     item.config.stash[_NOT_RUN].append(item.nodeid)
-    pytest.skip(f"{_NEEDS_REAL}: {stack.reason}")
+    pytest.skip(missing)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -107,10 +124,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.line(config.stash[_STACK].description)
     not_run = config.stash[_NOT_RUN]
     if not_run:
-        terminalreporter.line(f"NOT TESTED, as it {_NEEDS_REAL} ({len(not_run)} tests):", red=True, bold=True)
+        terminalreporter.line(
+            f"NOT TESTED, as it needs real servers ({len(not_run)} tests):", red=True, bold=True
+        )
         for nodeid in not_run:
             terminalreporter.line(f"  {nodeid}", red=True)
-        terminalreporter.line("Install Java 17 and Maven, or start a container engine, to run them.")
+        terminalreporter.line(
+            "To run them: Java 17 and Maven, or a container engine; for traces and metrics Go and prometheus."
+        )
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +154,38 @@ def kafka(stack: Stack) -> Iterator[KafkaServer]:
 def registry_url(stack: Stack) -> str:
     """The root of the session's registry."""
     return stack.registry_url
+
+
+@pytest.fixture(scope="session")
+def _jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
+    started = Jaeger(tmp_path_factory.mktemp("jaeger"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def jaeger(_jaeger: Jaeger) -> Jaeger:
+    """The session's Jaeger, up at the start of each test, to stop, kill and freeze. Only for `real` tests.
+
+    Tests share it, so each asks for a service or a trace of its own.
+    """
+    _jaeger.resume()
+    _jaeger.start()
+    return _jaeger
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[Callable[[Mapping[str, Sequence[str]]], Prometheus]]:
+    """Starts a Prometheus that scrapes these addresses for these jobs. Only for `real` tests."""
+    with contextlib.ExitStack() as running:
+
+        def start(targets: Mapping[str, Sequence[str]]) -> Prometheus:
+            made = Prometheus(tmp_path / "prometheus", targets)
+            running.callback(made.stop)
+            made.start()
+            return made
+
+        yield start
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import socket
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSetting
 
 from syncline.errors import SettingsError
+
+_PORTS = 65_536
 
 
 class ConnectionSettings(BaseSettings):
@@ -49,7 +51,27 @@ class ConnectionSettings(BaseSettings):
             ) from None
 
 
-class PublisherSettings(ConnectionSettings):
+class TelemetrySettings(ConnectionSettings):
+    """What every role says of itself. Where spans go is what the `OTEL_…` variables say, as everywhere."""
+
+    metrics: str = ""
+    """Where this process serves `/metrics`, as `127.0.0.1:9464`; empty: nowhere. A publisher's metrics are in the
+    application's registry as well."""
+    trace_share: float | None = Field(default=None, ge=0, le=1)
+    """Which share of updates is traced. [default: what OTEL_TRACES_SAMPLER says, else 0.01]"""
+    trace_cap_per_s: float = Field(default=50.0, ge=0)
+    """How many updates a second are traced at most, in this process; `inf`: no limit."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _an_address(cls, text: str) -> str:
+        host, _, port = text.rpartition(":")
+        if text and not (host and port.isdigit() and int(port) < _PORTS):
+            raise ValueError("write host:port, such as 127.0.0.1:9464")
+        return text
+
+
+class PublisherSettings(TelemetrySettings):
     """A publisher: a library inside a streaming job."""
 
     publisher: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9._-]{1,100}$")
@@ -67,7 +89,7 @@ class PublisherSettings(ConnectionSettings):
     """Over how long violations are counted before they are reported."""
 
 
-class AgentSettings(ConnectionSettings):
+class AgentSettings(TelemetrySettings):
     """An agent: a sidecar beside an inference service."""
 
     subscription: str
@@ -91,7 +113,7 @@ class AgentSettings(ConnectionSettings):
     of a large store take them with `syncline snapshot create`, in a process of its own."""
 
 
-class CoordinatorSettings(ConnectionSettings):
+class CoordinatorSettings(TelemetrySettings):
     """A coordinator: one is live, others stand by."""
 
     coordinator: str = Field(default_factory=socket.gethostname, pattern=r"^[A-Za-z0-9._-]{1,100}$")

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import gc
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from syncline import publisher, reader
 from syncline.clock import Clock, SystemClock
-from syncline.settings import AgentSettings, ConnectionSettings, CoordinatorSettings, PublisherSettings
+from syncline.settings import (
+    AgentSettings,
+    ConnectionSettings,
+    CoordinatorSettings,
+    PublisherSettings,
+    TelemetrySettings,
+)
+from syncline.telemetry.metrics import own_registry
+from syncline.telemetry.telemetry import Telemetry
 from syncline.wire.topics import Topics
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from syncline.agent.agent import Agent
     from syncline.coordinator.coordinator import Coordinator
     from syncline.ports.log import Log
@@ -79,7 +90,9 @@ def make_agent(
     from syncline.agent.agent import Agent, Ports
 
     snapshots = open_snapshots(settings.snapshots) if settings.snapshots else None
-    ports = Ports(open_log(settings), store, SystemClock(), snapshots)
+    clock = SystemClock()
+    telemetry = _telemetry(settings, service="syncline-agent", instance=f"{consumer}/{settings.instance}")
+    ports = Ports(open_log(settings), store, clock, snapshots, telemetry)
     return Agent(ports, settings=settings, consumer=consumer, stopped=stopped, wait=wait)
 
 
@@ -96,9 +109,22 @@ def make_coordinator(
         "delivery.timeout.ms": max(1, round(settings.prepare_timeout_s * 1_000)),
     }
     connection = settings.model_copy(update={"client": ours | settings.client})
-    return Coordinator(
-        Ports(open_log(connection), SystemClock()), settings=settings, stopped=stopped, wait=wait
+    telemetry = _telemetry(settings, service="syncline-coordinator", instance=settings.coordinator)
+    ports = Ports(open_log(connection), SystemClock(), telemetry)
+    return Coordinator(ports, settings=settings, stopped=stopped, wait=wait)
+
+
+def _telemetry(settings: TelemetrySettings, *, service: str, instance: str) -> Telemetry:
+    """That of a process of our own, whose metrics are served at once.
+
+    Raises:
+        SettingsError: they cannot be served at this address.
+    """
+    telemetry = Telemetry(
+        settings, service=service, instance=instance, clock=SystemClock(), registry=own_registry()
     )
+    telemetry.serve()
+    return telemetry
 
 
 def calm_collector() -> None:
@@ -115,8 +141,11 @@ class Publisher(publisher.Publisher):
     """Publishes feature updates, checked against their contract before they leave. See `syncline.publisher`."""
 
     @classmethod
-    def from_env(cls, **settings: object) -> Self:
+    def from_env(cls, *, registry: CollectorRegistry | None = None, **settings: object) -> Self:
         """A publisher as the `SYNCLINE_…` variables say, with what is given here in their place.
+
+        Its metrics are in `registry`, which is prometheus_client's own unless given, and at `SYNCLINE_METRICS` where
+        that is set. Its spans go to the application's tracer provider; without one, to where `OTEL_…` variables say.
 
         Nothing is connected yet: what is wrong with the cluster is told by the first `view`.
 
@@ -126,16 +155,37 @@ class Publisher(publisher.Publisher):
         loaded = PublisherSettings.load(**settings)
         timeout = {"delivery.timeout.ms": round(loaded.delivery_timeout_s * 1_000)}
         connection = loaded.model_copy(update={"client": timeout | loaded.client})
-        return cls(open_log(connection), settings=loaded, clock=SystemClock(), topics=Topics(loaded.prefix))
+        clock = SystemClock()
+        telemetry = Telemetry(
+            loaded, service="syncline-publisher", instance=loaded.publisher, clock=clock, registry=registry
+        )
+        telemetry.serve()
+        return cls(
+            open_log(connection),
+            settings=loaded,
+            clock=clock,
+            topics=Topics(loaded.prefix),
+            telemetry=telemetry,
+        )
 
 
 class FeatureReader(reader.FeatureReader):
     """Hands out model inputs from an agent's store, in process. See `syncline.reader`."""
 
-    def __init__(self, store: str | Path, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, store: str | Path, *, clock: Clock | None = None, registry: CollectorRegistry | None = None
+    ) -> None:
         """`store` is the folder that the agent writes.
+
+        Ages and durations of reads are counted in `registry`, which is prometheus_client's own unless given. Spans, and
+        links of the current span to the updates behind a model input, go as for a `Publisher`.
 
         Raises:
             StoreMissing: there is no store in this folder.
+            SettingsError: a `SYNCLINE_…` variable has no valid value.
         """
-        super().__init__(open_store(Path(store), read_only=True), clock=clock or SystemClock())
+        settings, now = TelemetrySettings.load(), clock or SystemClock()
+        telemetry = Telemetry(
+            settings, service="syncline-reader", instance=socket.gethostname(), clock=now, registry=registry
+        )
+        super().__init__(open_store(Path(store), read_only=True), clock=now, telemetry=telemetry)

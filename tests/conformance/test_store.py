@@ -45,6 +45,7 @@ def test_a_new_store_is_empty(store: Store) -> None:
         assert snapshot.partitions() == []
         assert snapshot.state("flights", 0) is None
         assert snapshot.cell("flights", 0, b"k") is None
+        assert snapshot.trace("flights", 0, b"k") is None
         assert snapshot.cells("flights", 0, [b"a", b"b"]) == [None, None]
         assert list(snapshot.scan("flights", 0)) == []
         assert snapshot.tombstones("flights", 0, LATEST_US) == []
@@ -231,6 +232,11 @@ def test_hundreds_of_partitions_fit(store: Store) -> None:
         (write(tombstones_added=[(1, b"k" * 512)]), "512 bytes"),
         (write(tombstones_removed=[(1, b"")]), "0 bytes"),
         (write(tombstones_added=[(1 << 63, b"k")]), "64 bits"),
+        (write(untraced=[b""]), "0 bytes"),
+        (write(traces=[(b"k", b"t")]), "beside no cell"),
+        (write(keys=[b"a"], cells=[b"1"], traces=[(b"a", b"t"), (b"b", b"t")]), "beside no cell"),
+        (write(keys=[b"a"], cells=[b"1"], traces=[(b"a", b"t"), (b"a", b"u")]), "has two"),
+        (write(keys=[b"a"], cells=[b"1"], traces=[(b"a", b"t" * 1_025)]), "1025 bytes"),
         (write(""), "topic"),
         (write("a/b"), "topic"),
         (write("t" * 250), "topic"),
@@ -259,6 +265,100 @@ def test_a_meta_name_that_cannot_be_is_refused(store: Store, name: str) -> None:
     with store.snapshot() as snapshot:
         assert snapshot.partitions() == []
         assert snapshot.meta(name) is None
+
+
+def traces(store: Store, *keys: bytes, partition: int = 0) -> list[bytes | None]:
+    """The traces that stand beside these keys' cells."""
+    with store.snapshot() as snapshot:
+        return [snapshot.trace("flights", partition, key) for key in keys]
+
+
+def test_a_trace_stands_beside_its_cell(store: Store) -> None:
+    """Bytes up to 1,024, of some keys and not of others, in their own partition; impossible keys have none."""
+    long, given = b"k" * 511, [(b"c", b"t" * 1_024), (b"a", b""), (b"k" * 511, b"\x00")]
+
+    store.commit([write(keys=[b"a", b"b", b"c", long], cells=[b"1"] * 4, traces=given), write(partition=1)])
+
+    assert traces(store, b"a", b"b", b"c", long) == [b"", None, b"t" * 1_024, b"\x00"]
+    assert traces(store, b"", b"k" * 512) == [None, None]
+    assert traces(store, b"a", partition=1) == traces(store, b"a", partition=2) == [None]
+
+
+def test_a_trace_goes_with_its_cell_and_only_then(store: Store) -> None:
+    """A key untraced or dropped has none, one traced again has the new one, and the others keep theirs."""
+    keys = [b"a", b"b", b"c", b"d"]
+    store.commit([write(keys=keys, cells=[b"1"] * 4, traces=[(key, b"old") for key in keys])])
+
+    store.commit(
+        [
+            write(
+                keys=[b"b", b"c"],
+                cells=[b"2", b"2"],
+                dropped=[b"a", b"never"],
+                traces=[(b"c", b"new")],
+                untraced=[b"b", b"nor this"],
+            ),
+            write(partition=7, untraced=[b"a"]),
+        ]
+    )
+
+    assert traces(store, *keys) == [None, None, b"new", b"old"]
+
+
+def test_a_trace_given_stays_though_its_key_is_dropped_or_untraced_in_the_same_write(store: Store) -> None:
+    """What goes away goes first."""
+    both = {"keys": [b"a", b"b"], "cells": [b"1", b"1"]}
+    store.commit([write(**both, traces=[(b"a", b"old"), (b"b", b"old")])])
+
+    new = [(b"b", b"new"), (b"a", b"new")]
+    store.commit([write(**both, dropped=[b"a"], untraced=[b"b"], traces=new)])
+
+    assert traces(store, b"a", b"b") == [b"new", b"new"]
+
+
+def test_traces_of_a_refused_commit_are_not_there(store: Store) -> None:
+    """P3: cell and trace are there together or not at all."""
+    store.commit([write(keys=[b"a"], cells=[b"1"], traces=[(b"a", b"old")])])
+
+    with pytest.raises(StoreError, match="twice"):
+        store.commit(
+            [
+                write(keys=[b"a"], cells=[b"2"], traces=[(b"a", b"new")]),
+                write(keys=[b"x", b"x"], cells=[b"1", b"1"]),
+            ]
+        )
+
+    assert traces(store, b"a") == [b"old"]
+
+
+def test_clear_and_forget_take_traces_along(store: Store) -> None:
+    """A partition filled again has no trace of its earlier life; the other partitions keep theirs."""
+    traced = {"keys": [b"a"], "cells": [b"1"], "traces": [(b"a", b"t")]}
+    store.commit([write(**traced), write(partition=1, **traced)])
+
+    store.forget([("flights", 0)])
+    store.commit([write(keys=[b"a"], cells=[b"2"])])
+    assert (traces(store, b"a"), traces(store, b"a", partition=1)) == ([None], [b"t"])
+    store.clear()
+    store.commit([write(partition=1, keys=[b"a"], cells=[b"2"])])
+
+    assert traces(store, b"a", partition=1) == [None]
+
+
+def test_a_snapshot_keeps_the_traces_of_its_moment(store: Store) -> None:
+    """One read is one moment: the trace belongs to the cell that the same snapshot shows."""
+    store.commit([write(keys=[b"a"], cells=[b"1"], traces=[(b"a", b"1")])])
+
+    with store.snapshot() as before:
+        store.commit([write(keys=[b"a", b"b"], cells=[b"2", b"2"], traces=[(b"a", b"2"), (b"b", b"2")])])
+        store.commit([write(partition=1, keys=[b"a"], cells=[b"2"], traces=[(b"a", b"2")])])
+        store.forget([("flights", 0)])
+
+        assert (before.cell("flights", 0, b"a"), before.trace("flights", 0, b"a")) == (b"1", b"1")
+        assert before.trace("flights", 0, b"b") is before.trace("flights", 1, b"a") is None
+    assert traces(store, b"a", partition=1) == [b"2"]
+    with pytest.raises(StoreError, match="has ended"):
+        before.trace("flights", 0, b"a")
 
 
 def test_a_snapshot_does_not_see_later_commits(store: Store) -> None:
@@ -486,10 +586,11 @@ def test_close_can_be_repeated_and_ends_everything(store: Store) -> None:
         store.clear()
 
 
-KEYS = st.sampled_from([b"a", b"b", b"c", b"\x00", b"\xff" * 511, b"ab"])
+ALL_KEYS = [b"a", b"b", b"c", b"\x00", b"\xff" * 511, b"ab"]
+KEYS = st.sampled_from(ALL_KEYS)
 ENTRIES = st.tuples(st.sampled_from([EARLIEST_US, -1, 0, 5, LATEST_US]), KEYS)
 WRITES = st.builds(
-    lambda place, offset, cells, dropped, added, removed: PartitionWrite(
+    lambda place, offset, cells, dropped, added, removed, traces, untraced: PartitionWrite(
         *place,
         PartitionState(next_offset=offset),
         list(cells),
@@ -497,6 +598,8 @@ WRITES = st.builds(
         dropped,
         added,
         removed,
+        [(key, trace) for key, trace in traces.items() if key in cells],
+        untraced,
     ),
     st.tuples(st.sampled_from(["t", "u"]), st.integers(0, 2)),
     st.integers(0, 1000),
@@ -504,6 +607,8 @@ WRITES = st.builds(
     st.lists(KEYS, unique=True),
     st.lists(ENTRIES, unique=True),
     st.lists(ENTRIES, unique=True),
+    st.dictionaries(KEYS, st.binary(max_size=5)),
+    st.lists(KEYS, unique=True),
 )
 META = st.none() | st.dictionaries(st.sampled_from(["x", "y"]), st.none() | st.binary(max_size=5))
 STEPS = st.lists(st.tuples(st.none() | st.lists(WRITES, max_size=3), META), max_size=12)
@@ -517,6 +622,7 @@ class Model:
         self.states: dict[tuple[str, int], PartitionState] = {}
         self.cells: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self.tombstones: dict[tuple[str, int], set[tuple[int, bytes]]] = {}
+        self.traces: dict[tuple[str, int], dict[bytes, bytes]] = {}
         self.meta: dict[str, bytes] = {}
         self.generation = 0
 
@@ -530,6 +636,9 @@ class Model:
             self.tombstones[place] = (self.tombstones.get(place, set()) - set(one.tombstones_removed)) | set(
                 one.tombstones_added
             )
+            gone = {*one.dropped, *one.untraced}
+            left = {key: trace for key, trace in self.traces.get(place, {}).items() if key not in gone}
+            self.traces[place] = left | dict(one.traces)
         self.meta = {name: value for name, value in (self.meta | (meta or {})).items() if value is not None}
         self.generation += bool(meta)
 
@@ -546,6 +655,7 @@ class Model:
             "states": dict(sorted(self.states.items())),
             "cells": {place: sorted(cells.items()) for place, cells in sorted(self.cells.items())},
             "tombstones": {place: sorted(entries) for place, entries in sorted(self.tombstones.items())},
+            "traces": dict(self.traces),
             "meta": {name: self.meta.get(name) for name in "xy"},
             "generation": self.generation,
         }
@@ -561,6 +671,10 @@ def everything(snapshot: StoreSnapshot) -> dict[str, object]:
         "states": {place: snapshot.state(*place) for place in places},
         "cells": {place: list(snapshot.scan(*place)) for place in places},
         "tombstones": {place: snapshot.tombstones(*place, LATEST_US + 1) for place in places},
+        "traces": {
+            place: {key: trace for key in ALL_KEYS if (trace := snapshot.trace(*place, key)) is not None}
+            for place in places
+        },
         "meta": {name: snapshot.meta(name) for name in "xy"},
         "generation": snapshot.generation(),
     }

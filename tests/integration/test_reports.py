@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from prometheus_client import CollectorRegistry
 
 from syncline.clock import SystemClock
 from syncline.inspection.violations import Broken, sum_up
 from syncline.publisher import Publisher
 from syncline.settings import PublisherSettings
+from syncline.telemetry.telemetry import Telemetry
 from syncline.telemetry.violations import ViolationCounts
 from syncline.wire.topics import Topics
 from tests.integration.test_agent_on_kafka import Sidecar, World, awaited, now_us, running
@@ -41,7 +43,9 @@ def publisher_of(world: World, name: str, on_violation: str, **settings: Any) ->
         violation_window_s=WINDOW_S,
         **settings,
     )
-    return Publisher(world.log, settings=given, clock=SystemClock(), topics=Topics(world.prefix))
+    clock = SystemClock()
+    telemetry = Telemetry(given, service="job", instance="job", clock=clock, registry=CollectorRegistry())
+    return Publisher(world.log, settings=given, clock=clock, topics=Topics(world.prefix), telemetry=telemetry)
 
 
 def rows(total: int, /, **broken: dict[int, Any]) -> list[dict[str, Any]]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from tests.stack.cache import cache_folder, filled
+from tests.stack.go import build_program, run_go, why_no_go
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
 COMPOSE_VERSION = "v2.40.3"
 _COMPOSE = "github.com/docker/compose/v2"
@@ -27,14 +24,15 @@ _LOADER = "github.com/compose-spec/compose-go/v2/cmd"
 
 
 class ComposeError(RuntimeError):
-    """Compose cannot be had here, or refuses the file; the message ends with what it said."""
+    """Compose refuses the file; the message ends with what it said."""
 
 
 def why_no_compose() -> str | None:
     """None where a file can be checked; else what is missing."""
-    if _installed() is None and shutil.which("go") is None:
-        return "neither Docker Compose nor Go, to build it, was found"
-    return None
+    if (_installed() or _built()) is not None:
+        return None
+    no_go = why_no_go()
+    return None if no_go is None else f"Docker Compose was not found, and to build it: {no_go}"
 
 
 def compose_config(file: Path) -> dict[str, Any]:
@@ -43,7 +41,8 @@ def compose_config(file: Path) -> dict[str, Any]:
     By the Compose that is installed, or was built by `build_compose`; else by its loader, built on first use.
 
     Raises:
-        ComposeError: the file is refused, or Compose cannot be had.
+        ComposeError: the file is refused.
+        GoError: neither Compose nor its loader can be had.
     """
     whole = _installed() or _built()
     if whole is not None:
@@ -60,7 +59,7 @@ def build_compose() -> None:
     """Have Compose itself, built from its source into the cache where it is not installed.
 
     Raises:
-        ComposeError: it cannot be built.
+        GoError: it cannot be built.
     """
     if _installed() is None:
         filled(_FOLDER, _build_compose)
@@ -83,32 +82,11 @@ def _built() -> list[str] | None:
 
 
 def _build_compose(folder: Path) -> None:
-    # Its go.mod excludes modules, so that `go install` refuses: it must be built as the main module.
-    told = json.loads(_go("mod", "download", "-json", f"{_COMPOSE}@{COMPOSE_VERSION}"))
-    with tempfile.TemporaryDirectory(prefix="compose-source-") as scratch:
-        source = Path(scratch) / "source"
-        shutil.copytree(told["Dir"], source, copy_function=shutil.copyfile)
-        for copied in (source, *(path for path in source.rglob("*") if path.is_dir())):
-            copied.chmod(0o755)  # the module cache is read-only, its copy is to be removed
-        _go("build", "-trimpath", "-ldflags=-s -w", "-o", str(folder / "docker-compose"), "./cmd", cwd=source)
+    build_program(_COMPOSE, COMPOSE_VERSION, "./cmd", binary=folder / "docker-compose")
 
 
 def _build_loader(folder: Path) -> None:
-    _go("install", "-trimpath", f"{_LOADER}@{LOADER_VERSION}", environment={"GOBIN": str(folder)})
-
-
-def _go(*words: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(
-        ["go", *words],
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise ComposeError(f"go {words[0]} failed\n{done.stderr[-3000:]}")
-    return done.stdout
+    run_go("install", "-trimpath", f"{_LOADER}@{LOADER_VERSION}", environment={"GOBIN": str(folder)})
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ def free_port() -> int:
     raise RuntimeError(f"no free port between {_RANGE.start} and {_RANGE.stop} on {LOOPBACK}")
 
 
+def port_or_free(wanted: int) -> int:
+    """The port that people expect, where nobody listens on it; else a free one."""
+    return wanted if _is_free(wanted) else free_port()
+
+
 def _is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:

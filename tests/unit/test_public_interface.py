@@ -13,7 +13,13 @@ import syncline
 from syncline import errors
 from syncline.cli.main import COMMANDS, cli
 from syncline.reader import ModelInput, ModelInputs, Status
-from syncline.settings import AgentSettings, ConnectionSettings, CoordinatorSettings, PublisherSettings
+from syncline.settings import (
+    AgentSettings,
+    ConnectionSettings,
+    CoordinatorSettings,
+    PublisherSettings,
+    TelemetrySettings,
+)
 
 
 def public_names(kind: type) -> list[str]:
@@ -36,8 +42,18 @@ def test_the_publishers_methods() -> None:
     """Methods and parameters of Publisher and of what `view` gives."""
     from syncline.publisher import Delivery, ViewPublisher
 
-    assert public_names(syncline.Publisher) == ["close", "flush", "from_env", "stats", "view"]
+    assert public_names(syncline.Publisher) == [
+        "close",
+        "flush",
+        "from_env",
+        "source",
+        "stats",
+        "transform",
+        "view",
+    ]
     assert parameters(syncline.Publisher.view) == ["reference", "timeout_s"]
+    assert parameters(syncline.Publisher.source) == ["name", "since"]
+    assert parameters(syncline.Publisher.transform) == ["name"]
     assert public_names(ViewPublisher) == ["delete", "publish", "publish_many"]
     assert parameters(ViewPublisher.publish) == ["keys", "features", "event_time", "on_outcome"]
     assert parameters(ViewPublisher.publish_many) == ["rows", "on_outcome"]
@@ -105,8 +121,8 @@ def test_the_commands_and_their_options() -> None:
         "validate": [],
         "plan": ["--allow-widening", "--detailed-exitcode"],
         "apply": ["--actor", "--allow-widening", "--reason", "--yes"],
-        "agent": ["--instance", "--log-level", "--snapshots", "--store", "--subscription"],
-        "coordinator": ["--log-level", "--name"],
+        "agent": ["--instance", "--log-level", "--metrics", "--snapshots", "--store", "--subscription"],
+        "coordinator": ["--log-level", "--metrics", "--name"],
         "get": ["--feature", "--store"],
         "status": ["--all", "--consumer", "--partitions"],
         "verify": ["--actor", "--audit", "--cut", "--explain", "--reason", "--timeout"],
@@ -184,6 +200,9 @@ def test_the_settings() -> None:
     """Names of the settings, which are the names of the variables."""
     connection = ["bootstrap_servers", "client", "prefix", "registry_url"]
     assert sorted(ConnectionSettings.model_fields) == connection
+    telemetry = ["metrics", "trace_cap_per_s", "trace_share"]
+    assert sorted(set(TelemetrySettings.model_fields) - set(connection)) == telemetry
+    connection += telemetry
     assert sorted(set(PublisherSettings.model_fields) - set(connection)) == [
         "busy_timeout_s",
         "delivery_timeout_s",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from prometheus_client import CollectorRegistry
+
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
 from syncline.agent.enacting import Enacting
@@ -35,7 +37,12 @@ from syncline.ports.store import Store
 from syncline.schema_book import SchemaBook
 from syncline.settings import AgentSettings
 from syncline.telemetry.agent_events import AgentEvents
+from syncline.telemetry.agent_metrics import AgentMetrics
+from syncline.telemetry.agent_spans import AgentSpans
+from syncline.telemetry.attention import Attention
+from syncline.telemetry.metrics import metrics_in
 from syncline.telemetry.reports import AgentStatus
+from syncline.telemetry.telemetry import Telemetry
 from syncline.wire.topics import Topics
 
 RETRY_S = 1.0
@@ -57,6 +64,8 @@ class Ports:
     clock: Clock
     snapshots: SnapshotStore | None = None
     """Where a new store begins from; None: from the log's beginning."""
+    telemetry: Telemetry | None = None
+    """What it counts in and traces with; None: counts that nobody reads, and no spans."""
 
 
 class Agent:
@@ -80,7 +89,12 @@ class Agent:
         self.name = f"{consumer}/{settings.instance}"
         client_id = f"syncline-agent-{consumer}-{settings.instance}"
         self._topics = Topics(settings.prefix)
-        self._events = AgentEvents(self.name)
+        registry = CollectorRegistry() if ports.telemetry is None else ports.telemetry.registry
+        metrics = AgentMetrics(metrics_in(registry), group=client_id)
+        tracing = None if ports.telemetry is None else ports.telemetry.tracing
+        spans = None if tracing is None else AgentSpans(tracing, group=client_id, client_id=client_id)
+        self._events = AgentEvents(self.name, metrics=metrics, spans=spans)
+        self._attention = Attention()
         self._standing = Standing(self.name, store=ports.store, clock=ports.clock, events=self._events)
         self._catalog = CatalogClient(ports.log, self._topics.catalog, clock=ports.clock, client_id=client_id)
         self._book = SchemaBook()
@@ -92,7 +106,7 @@ class Agent:
             client_id=client_id,
             catalog_topic=self._topics.catalog,
             events=self._events,
-            monotonic_s=ports.clock.monotonic_s,
+            clock=ports.clock,
         )
         self._enacting = Enacting(
             member,
@@ -128,7 +142,7 @@ class Agent:
             events=self._events,
         )
         proofs = Proofs(agent=self.name, consumer=consumer, store=ports.store, clock=ports.clock)
-        self._markers = Markers(self._enacting, proofs, ports.clock)
+        self._markers = Markers(self._enacting, proofs, ports.clock, self._events)
         self._restoring = Restoring(
             ports.log,
             ports.store,
@@ -142,6 +156,8 @@ class Agent:
             store=ports.store,
             office=DeadLetterOffice(self._writer, stopped=stopped, wait=wait),
             events=self._events,
+            spans=spans,
+            clock=ports.clock,
             agent=self.name,
             markers=self._markers,
             stopped=stopped,
@@ -149,6 +165,9 @@ class Agent:
             on_trouble=self._hold,
             on_turn=self._reporting.report_if_due,
             on_judged=self._reporting.count,
+        )
+        metrics.follow(
+            self.status, states=tuple(AgentState), totals=self._reporting.totals, now_us=ports.clock.now_us
         )
         self._started = False
         self._folded_to = -1
@@ -221,6 +240,8 @@ class Agent:
         self._reporting.end()
         self._writer.close(self._settings.stop_timeout_s / 3)
         self._events.stopped(clean=self._standing.state is not AgentState.FAILED)
+        if self._ports.telemetry is not None:
+            self._ports.telemetry.close(self._settings.stop_timeout_s / 3)
 
     @property
     def _served(self) -> frozenset[str]:
@@ -317,7 +338,8 @@ class Agent:
         now_s = self._ports.clock.monotonic_s()
         alignment = self._enacting.alignment
         for cut in alignment.give_up(now_s):
-            self._events.cut_given_up(cut, limit_s=self._settings.alignment_limit_s)
+            bundle = self._enacting.serving.bundle if self._enacting.serving else ""
+            self._events.cut_given_up(bundle, cut, limit_s=self._settings.alignment_limit_s)
         epoch = self._enacting.serving.epoch if self._enacting.serving else None
         for reached in self._enacting.enact_what_is_ready(self._partitions.cursors):
             self._reporting.tell_until_heard(reached)
@@ -346,14 +368,19 @@ class Agent:
         cursors = self._partitions.cursors
         stands = any(cursor.stand for cursor in cursors.values())
         timeout_s = min(settings.poll_timeout_s, STANDING_POLL_S) if stands else settings.poll_timeout_s
+        began_us = self._ports.clock.now_us()
         batch = self._partitions.poll(settings.batch_rows, settings.batch_bytes, timeout_s)
+        self._attention.polled(began_us, self._ports.clock.now_us(), round(timeout_s * 1_000_000))
+        self._events.polled(batch, self._attention)
+        if len(batch) or batch.eof:
+            self._reporting.heard()
         for event in batch.events:
             self._heed(event)
         if len(batch):
-            stopped = self._ingest.fold(batch, cursors, self._book)
+            stopped = self._ingest.fold(batch, cursors, self._book, self._attention)
             for cursor in stopped:
                 if cursor.held:
-                    self._events.held(*cursor.place, cursor.held)
+                    self._events.held(*cursor.place, cursor.held, offset=cursor.state.next_offset)
             if stopped:
                 # While they are still assigned: a partition that stops is behind, and nothing tells its end later.
                 self._partitions.look_at_ends()

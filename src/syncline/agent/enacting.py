@@ -9,7 +9,8 @@ from syncline.agent.releases import is_passed_through, let_go, majors_of, to_kee
 from syncline.catalog.enactment import base_release, declarations
 from syncline.catalog.lock import META_LOCK, lock_of
 from syncline.catalog.serving import META_AGENT, META_SERVING, Serving, serve
-from syncline.errors import CatalogLost, StoreFull
+from syncline.contracts.model import Version
+from syncline.errors import CatalogError, CatalogLost, StoreFull
 from syncline.rollout.alignment import Alignment, Place, is_aligned
 from syncline.state.partition import FOLD_VERSION
 from syncline.telemetry.cut_reports import CutReached, DigestAt, encode_cut_report
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 META_REACHED = "reached"
 """The meta name under which the store keeps the report of the cut that was enacted last."""
+
+EVERYBODY = "all"
+"""What the cohort of a subscription without labels is called."""
 
 ENACTED_A_TURN = 20
 """A new agent has the whole history of its bundle before it: meanwhile it reports, and ends when it is told to."""
@@ -63,6 +67,10 @@ class Enacting:
         """What is served; None before the catalog says what."""
         self.lock = ""
         """The hash of the lock that is served."""
+        self.cohort = EVERYBODY
+        """The labels of the subscription, as text."""
+        self.freshness: tuple[tuple[str, int], ...] = ()
+        """(topic, the age that contract and subscription allow, in µs), of what is served."""
         self.cannot_serve: dict[int, str] = {}
         """Release → why this agent could not serve it."""
         self.releases_known = 0
@@ -135,9 +143,25 @@ class Enacting:
             self._standing.refuses = refused or self._standing.refuses
             raise
         self.serving, self.lock = serving, lock.hash
+        self.cohort = ",".join(f"{name}={value}" for name, value in subscription.labels) or EVERYBODY
+        self.freshness = self._freshness(picture, serving)
         self._deprecated_use.only(serving.deprecated)
         if is_new:
-            self._events.release_active(serving.bundle, serving.release, serving.epoch)
+            views = [view.view for view in serving.views]
+            self._events.release_active(serving.bundle, serving.release, serving.epoch, views)
+
+    def _freshness(self, picture: Picture, serving: Serving) -> tuple[tuple[str, int], ...]:
+        limits: dict[str, int] = {}
+        for view in serving.views:
+            registered = picture.version(view.view, Version(view.major, view.minor))
+            try:
+                stated = None if registered is None else self._book[registered.schema_id].contract.max_age_us
+            except CatalogError:
+                stated = None
+            for limit in (view.max_age_us, stated):
+                if limit is not None:
+                    limits[view.topic] = min(limit, limits.get(view.topic, limit))
+        return tuple(sorted(limits.items()))
 
     def warn(self) -> None:
         """Say once an hour what is served although it is on its way out."""

@@ -10,6 +10,8 @@ import numpy as np
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
 from syncline.agent.markers import Markers
+from syncline.agent.traced_verdicts import traced_verdicts
+from syncline.clock import Clock
 from syncline.contracts.checks.tally import Tally
 from syncline.errors import StoreFull
 from syncline.ports.log import Batch, Slice, TopicPartition
@@ -20,7 +22,9 @@ from syncline.state.partition import PartitionWrite
 from syncline.state.rows import Rows
 from syncline.state.verdict import Case, Stop, Verdict, judge_all
 from syncline.telemetry.agent_events import AgentEvents
-from syncline.wire.control import Marker, is_marker, parse_control
+from syncline.telemetry.agent_spans import NOTHING_TRACED, AgentSpans
+from syncline.telemetry.attention import Attention
+from syncline.wire.control import Heartbeat, Marker, is_marker, parse_control
 from syncline.wire.dead_letters import DeadLetter
 
 
@@ -34,6 +38,8 @@ class _Folded:
     write: PartitionWrite
     cut_off: bool
     """Rows were left out, as they stand at or after the vector of a cut that is to be enacted first."""
+    judged_us: tuple[int, int] = (0, 0)
+    """When its check began and ended."""
 
 
 class Ingest:
@@ -49,6 +55,8 @@ class Ingest:
         store: Store,
         office: DeadLetterOffice,
         events: AgentEvents,
+        spans: AgentSpans | None,
+        clock: Clock,
         agent: str,
         markers: Markers,
         stopped: Callable[[], bool],
@@ -65,6 +73,13 @@ class Ingest:
         self._store = store
         self._office = office
         self._events = events
+        self._spans = spans
+        self._clock = clock
+        self._traced = NOTHING_TRACED
+        """The traced records of the batch at hand."""
+        self._received_us = 0
+        self._committing_us = 0
+        """How long the last commit took."""
         self._agent = agent
         self._markers = markers
         self._stopped = stopped
@@ -75,13 +90,22 @@ class Ingest:
         self.trouble = ""
         """Why nothing can be committed at the moment; empty when all is well."""
 
-    def fold(self, batch: Batch, cursors: Mapping[TopicPartition, Cursor], book: SchemaBook) -> list[Cursor]:
+    def fold(
+        self,
+        batch: Batch,
+        cursors: Mapping[TopicPartition, Cursor],
+        book: SchemaBook,
+        attention: Attention,
+    ) -> list[Cursor]:
         """Fold the batch and commit; returns the cursors that are to be read from where they are.
 
         Those that do not go on now, held at a record or at a marker, and those that were not taken to their end.
         Rows of partitions that are not assigned any more, that do not go on, or were folded before, are passed by.
         """
         stopped: list[Cursor] = []
+        self._received_us = attention.received_us
+        if self._spans is not None:
+            self._traced = self._spans.received(batch, attention)
         pending = [
             (cursor, _rows(batch, cut, cursor))
             for cut in batch.slices
@@ -89,7 +113,7 @@ class Ingest:
         ]
         while pending:
             folded = self._judge_all(pending, book)
-            committed = self._commit(folded)
+            committed = self._commit(folded, book)
             at_markers: list[_Folded] = []
             for each in committed:
                 if not self._go_on(each):
@@ -151,13 +175,15 @@ class Ingest:
             Case(rows, cursor.state.t_ms, book.passages(*cursor.place))
             for (cursor, _), (rows, _) in zip(pending, cut, strict=True)
         ]
+        began_us = self._clock.now_us()
         verdicts = judge_all(cases, major=pending[0][0].major, schemas=book)
+        judged_us = (began_us, self._clock.now_us())
         for (cursor, _), (rows, end), verdict in zip(pending, cut, verdicts, strict=True):
-            yield self._join(cursor, rows, end, verdict, snapshot)
+            folded = self._join(cursor, rows, end, verdict, snapshot)
+            yield replace(folded, judged_us=judged_us)
 
-    @staticmethod
     def _join(
-        cursor: Cursor, rows: Rows, end: int | None, verdict: Verdict, snapshot: StoreSnapshot
+        self, cursor: Cursor, rows: Rows, end: int | None, verdict: Verdict, snapshot: StoreSnapshot
     ) -> _Folded:
         """What is to be committed of a slice that was judged up to its stop, or to the vector at `end`."""
         topic, partition = cursor.place
@@ -169,7 +195,15 @@ class Ingest:
         if len(verdict.updates):
             won = winners(verdict.updates)
             existing = snapshot.cells(topic, partition, won.keys)
-            write = join(verdict.updates, won, existing, topic=topic, partition=partition, state=state)
+            write = join(
+                verdict.updates,
+                won,
+                existing,
+                topic=topic,
+                partition=partition,
+                state=state,
+                traces=self._kept(cursor.place),
+            )
         cut_off = False
         if verdict.stop is None and end is not None:
             cut_off = True
@@ -222,7 +256,15 @@ class Ingest:
             collected_cells=cells,
         )
 
-    def _commit(self, folded: list[_Folded]) -> list[_Folded]:
+    def _kept(self, place: TopicPartition) -> Mapping[int, bytes] | None:
+        """What cells of traced records keep, by offset."""
+        traced = self._traced.at(place)
+        if not traced:
+            return None
+        applied_us = self._clock.now_us() + self._committing_us
+        return {offset: update.kept(applied_us) for offset, update in traced.items()}
+
+    def _commit(self, folded: list[_Folded], book: SchemaBook) -> list[_Folded]:
         """Dead letters first, then the store; those that were committed.
 
         Where letters of some cannot be delivered now, the others go on: no topic waits for another's dead letters.
@@ -233,14 +275,19 @@ class Ingest:
         if letters and not self._office.deliver(letters, self._in_trouble):
             ready = [(each, own) for each, own in all_of_it if self._office.has_delivered(own)]
         writes = [each.write for each, _ in ready if each.write.state is not each.cursor.state]
+        began_us = self._clock.now_us()
         if writes and not self._store_all(writes):
             return []
+        applied_us = self._clock.now_us()
+        self._committing_us = applied_us - began_us
         if len(ready) == len(folded):
             self.trouble = ""
         for each, own in ready:
             self._office.committed(own)
             each.cursor.state = each.write.state
-            self._announce(each)
+            self._announce(each, own, book, applied_us)
+        for topic in {each.cursor.major.topic for each, _ in ready}:
+            self._events.processed(topic, took_us=applied_us - self._received_us)
         return [each for each, _ in ready]
 
     def _store_all(self, writes: list[PartitionWrite]) -> bool:
@@ -276,15 +323,53 @@ class Ingest:
             for reject in folded.verdict.rejects
         ]
 
-    def _announce(self, folded: _Folded) -> None:
-        verdict, (topic, partition) = folded.verdict, folded.cursor.place
+    def _announce(
+        self, folded: _Folded, letters: list[DeadLetter], book: SchemaBook, applied_us: int
+    ) -> None:
+        verdict, cursor = folded.verdict, folded.cursor
+        topic, partition = cursor.place
         if verdict.rows:
             self._events.batch_applied(
-                folded.cursor.major.view, rows=len(verdict.updates), written=len(folded.write.keys)
+                cursor.major.view, rows=len(verdict.updates), written=len(folded.write.keys)
             )
-        if verdict.rejects:
-            self._events.rejected(topic, partition, [reject.reason for reject in verdict.rejects])
+        if len(verdict.updates):
+            self._announce_times(folded, applied_us)
+        for row in verdict.controls:
+            control = parse_control(folded.rows.keys[row] or b"", folded.rows.headers.get(row, ()))
+            if isinstance(control, Heartbeat):
+                cursor.note_heartbeat(control, int(folded.rows.timestamps_ms[row]))
+        if letters:
+            self._events.rejected(topic, partition, letters)
+        if self._spans is not None and self._traced.at(cursor.place):
+            self._spans.applied(
+                cursor.major.view,
+                traced_verdicts(folded.rows, verdict, folded.write, self._traced.at(cursor.place), book),
+                judged_us=folded.judged_us,
+                applied_us=applied_us,
+            )
         self._on_judged(verdict.tally)
+
+    def _announce_times(self, folded: _Folded, applied_us: int) -> None:
+        updates, rows, cursor = folded.verdict.updates, folded.rows, folded.cursor
+        cursor.note_event(int(updates.event_times_us.max()))
+        # Where nothing else stands between them, updates are the rows themselves.
+        timestamps_ms = rows.timestamps_ms[: len(updates)]
+        if len(updates) != folded.verdict.rows:
+            timestamps_ms = rows.timestamps_ms[rows.offsets.searchsorted(updates.offsets)]
+        traced = self._traced.at(cursor.place)
+        found = updates.offsets.searchsorted(list(traced)).tolist() if traced else ()
+        self._events.propagated(
+            cursor.major.topic,
+            events_us=updates.event_times_us,
+            appended_us=timestamps_ms * 1_000,
+            received_us=self._received_us,
+            applied_us=applied_us,
+            traces=[
+                (row, update.span.get_span_context().trace_id)
+                for row, update in zip(found, traced.values(), strict=True)
+                if row < len(updates) and updates.offsets[row] == update.offset
+            ],
+        )
 
     def _count_halt(self, cursor: Cursor, stop: Stop, offset: int) -> None:
         if cursor.halted_at != offset:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from syncline.clock import Clock
     from syncline.ports.log import TopicPartition
     from syncline.rollout.alignment import Stand
+    from syncline.telemetry.agent_events import AgentEvents
     from syncline.telemetry.cut_reports import CutReached, PartitionProof
 
 _AUDITS_TOLD_MAX = 8
@@ -29,8 +30,9 @@ _WAITED_FOR_US = 300_000_000
 class Markers:
     """Joins the alignment of cuts and the proof for audits."""
 
-    def __init__(self, enacting: Enacting, proofs: Proofs, clock: Clock) -> None:
+    def __init__(self, enacting: Enacting, proofs: Proofs, clock: Clock, events: AgentEvents) -> None:
         self._enacting = enacting
+        self._events = events
         self._proofs = proofs
         self._clock = clock
         self._picture: Picture | None = None
@@ -85,7 +87,10 @@ class Markers:
         audit = picture.coordination.audits[known.prepared.request].requested
         topic, partition = cursor.place
         buckets = {bucket for name, number, bucket in audit.buckets if (name, number) == (topic, partition)}
-        self.proven.append(self._proofs.of_partition(cursor.place, cursor.state, cut=cut, buckets=buckets))
+        proof = self._proofs.of_partition(cursor.place, cursor.state, cut=cut, buckets=buckets)
+        if proof.kept != proof.counted or proof.broken:
+            self._events.digest_mismatched(topic, partition, proof.offset)
+        self.proven.append(proof)
 
     def audits_passed(self, cursors: dict[TopicPartition, Cursor]) -> list[CutReached]:
         """Reports of the committed audits that every partition has passed, and that were not told yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from syncline.agent.opening import forget_topics, noted_topics, open_cursors, require_identity
@@ -11,6 +11,7 @@ from syncline.errors import LogUnavailable, TopicMismatch, TopicMissing
 if TYPE_CHECKING:
     from syncline.agent.cursor import Cursor
     from syncline.agent.releases import Majors
+    from syncline.clock import Clock
     from syncline.ports.log import Batch, Log, LogReader, TopicPartition
     from syncline.ports.store import Store
     from syncline.schema_book import SchemaBook
@@ -35,7 +36,7 @@ class Partitions:
         client_id: str,
         catalog_topic: str,
         events: AgentEvents,
-        monotonic_s: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._log = log
         self._store = store
@@ -43,7 +44,7 @@ class Partitions:
         self._client_id = client_id
         self._catalog_topic = catalog_topic
         self._events = events
-        self._monotonic_s = monotonic_s
+        self._clock = clock
         self._identity_due_s = 0.0
         self.reader: LogReader | None = None
         self.cursors: dict[TopicPartition, Cursor] = {}
@@ -141,7 +142,9 @@ class Partitions:
     def commit(self) -> None:
         """Tell the lag tools where this agent is."""
         if self.reader is not None:
+            began_us = self._clock.now_us()
             self.reader.commit({place: cursor.state.next_offset for place, cursor in self.cursors.items()})
+            self._events.offsets_committed(began_us, took_us=self._clock.now_us() - began_us)
 
     def check_identity(self, served: Collection[str]) -> dict[str, str]:
         """From time to time, make sure that the topics are still the same ones.
@@ -153,7 +156,7 @@ class Partitions:
             TopicMismatch: one that is served is another one, or the catalog is.
             TopicMissing: one that is served is gone.
         """
-        now_s = self._monotonic_s()
+        now_s = self._clock.monotonic_s()
         if now_s < self._identity_due_s:
             return {}
         self._identity_due_s = now_s + IDENTITY_AGAIN_S

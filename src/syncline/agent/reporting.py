@@ -69,6 +69,8 @@ class Reporting:
         self._unheard: deque[bytes] = deque(maxlen=RING_SIZE)
         """Reports of cuts that did not arrive: as many as the rings remember cuts."""
         self._again_s = 0.0
+        self.contact_us: int | None = None
+        """When a broker answered last."""
         self._told: object = None
         """What a coordinator waits to hear, as it was reported last."""
 
@@ -76,7 +78,8 @@ class Reporting:
         """What this agent is doing."""
         enacting = self._enacting
         serving = enacting.serving
-        cursors = self._partitions.cursors
+        # As a list at once: the metrics' thread asks as well, while partitions come and go.
+        cursors = dict(list(self._partitions.cursors.items()))
         return AgentStatus(
             agent=self._agent,
             consumer=self._consumer,
@@ -97,7 +100,14 @@ class Reporting:
             cannot_serve=tuple(sorted((enacting.unopened | enacting.cannot_serve).items())),
             lock=enacting.lock,
             deprecated=serving.deprecated if serving else (),
+            contact_us=self.contact_us,
+            cohort=enacting.cohort,
+            freshness=enacting.freshness,
         )
+
+    def heard(self) -> None:
+        """A broker has just answered."""
+        self.contact_us = self._clock.now_us()
 
     def report(self) -> None:
         """Status to the reports topic, offsets to the lag tools."""
@@ -108,6 +118,7 @@ class Reporting:
         self._partitions.look_at_ends()
         self.tell(self.status())
         self._partitions.commit()
+        self._writer.poll(0.0)
 
     def report_if_due(self) -> None:
         """The same, where its time has come or a coordinator waits to hear it."""
@@ -135,6 +146,11 @@ class Reporting:
         if packed is not None:
             self._append_until_heard(packed)
 
+    @property
+    def totals(self) -> Tally:
+        """All that was judged since the start."""
+        return self._violations.totals
+
     def count(self, tally: Tally) -> None:
         """Rows were judged."""
         self._events.judged(tally)
@@ -159,13 +175,20 @@ class Reporting:
 
     def _append(self, packed: bytes) -> None:
         try:
-            self._writer.append(self._topic, key=self._agent.encode(), value=packed)
+            self._writer.append(
+                self._topic, key=self._agent.encode(), value=packed, on_outcome=self._note_contact
+            )
         except (BufferError, LogUnavailable, TopicMissing) as error:
             self._events.log_unavailable(f"nothing was reported: {error}")
         self._writer.poll(0.0)
 
+    def _note_contact(self, outcome: Outcome) -> None:
+        if outcome.kind is OutcomeKind.ACKNOWLEDGED:
+            self.heard()
+
     def _append_until_heard(self, packed: bytes) -> None:
         def note(outcome: Outcome) -> None:
+            self._note_contact(outcome)
             if outcome.kind is not OutcomeKind.ACKNOWLEDGED:
                 self._unheard.append(packed)
                 self._again_s = self._clock.monotonic_s() + AGAIN_S

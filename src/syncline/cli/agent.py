@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncline.cli.options import connection_settings
+from syncline.cli.options import connection_settings, metrics_option
 from syncline.errors import DefinitionError, Problem
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     help="Where snapshots are (a folder, or any URL that fsspec knows): a new store begins from the newest. "
     "[SYNCLINE_SNAPSHOTS]",
 )
+@metrics_option
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @connection_settings
 def agent(
@@ -49,6 +50,7 @@ def agent(
     store: Path,
     instance: str | None,
     snapshots: str | None,
+    metrics: str | None,
     log_level: str,
     settings: ConnectionSettings,
 ) -> None:
@@ -67,6 +69,7 @@ def agent(
         store=store,
         instance=instance,
         snapshots=snapshots,
+        metrics=metrics,
     )
     consumer = consumer_name(subscription)
     configure_logging(log_level)

@@ -128,6 +128,11 @@ def connection_settings(command: F) -> F:
     return wrapped  # type: ignore[return-value]  # click reads its signature from the decorators
 
 
+metrics_option = click.option(
+    "--metrics", metavar="HOST:PORT", help="Serve /metrics there, for Prometheus. [SYNCLINE_METRICS]"
+)
+
+
 allow_widening_option = click.option(
     "--allow-widening",
     is_flag=True,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
+
 from syncline.catalog.coordination_rules import why_void_record
 from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import Claimed, Coordinated, CutAborted, CutCommitted
@@ -22,7 +24,11 @@ from syncline.rollout.step import Append, Lost, Mark, View, Wait
 from syncline.rollout.steps import next_step
 from syncline.settings import CoordinatorSettings
 from syncline.telemetry.coordinator_events import CoordinatorEvents
+from syncline.telemetry.coordinator_metrics import CoordinatorMetrics
+from syncline.telemetry.coordinator_spans import CoordinatorSpans
 from syncline.telemetry.cut_reports import CoordinatorStatus
+from syncline.telemetry.metrics import metrics_in
+from syncline.telemetry.telemetry import Telemetry
 from syncline.wire.topics import Topics
 
 RETRY_S = 1.0
@@ -45,6 +51,8 @@ class Ports:
 
     log: Log
     clock: Clock
+    telemetry: Telemetry | None = None
+    """What it counts in and traces with; None: counts that nobody reads, and no spans."""
 
 
 class Coordinator:
@@ -66,7 +74,11 @@ class Coordinator:
         self.name = settings.coordinator
         self._topics = Topics(settings.prefix)
         self._client_id = f"syncline-coordinator-{self.name}"
-        self._events = CoordinatorEvents(self.name)
+        registry = CollectorRegistry() if ports.telemetry is None else ports.telemetry.registry
+        metrics = CoordinatorMetrics(metrics_in(registry))
+        tracing = None if ports.telemetry is None else ports.telemetry.tracing
+        spans = None if tracing is None else CoordinatorSpans(tracing, client_id=self._client_id)
+        self._events = CoordinatorEvents(self.name, metrics=metrics, spans=spans)
         self._writer = ports.log.writer(client_id=self._client_id)
         self._standing = Standing(settings, writer=self._writer, clock=ports.clock, events=self._events)
         self._markers = Markers(self._writer, coordinator=self.name, clock=ports.clock, events=self._events)
@@ -74,6 +86,9 @@ class Coordinator:
         self._catalog = self._new_catalog()
         self._hearing = self._new_hearing()
         self._claiming = Claiming(self.name, takeover_after_s=settings.takeover_after_s)
+        metrics.follow(
+            state=lambda: self._standing.state, states=tuple(CoordinatorState), rollouts=self._open_rollouts
+        )
         self._in_doubt = False
         """Whether a record may have landed that was not read back."""
 
@@ -140,6 +155,17 @@ class Coordinator:
         self._hearing.close()
         self._writer.close(self._settings.stop_timeout_s / 3)
         self._events.stopped(clean=self._standing.state is not CoordinatorState.FAILED)
+        if self._ports.telemetry is not None:
+            self._ports.telemetry.close(self._settings.stop_timeout_s / 3)
+
+    def _open_rollouts(self) -> list[tuple[str, str]]:
+        """(bundle, step) of every rollout that is not final."""
+        return [
+            (rollout.bundle, rollout.step)
+            for rollouts in list(self._catalog.picture.coordination.rollouts.values())
+            for rollout in rollouts
+            if rollout.outcome is None
+        ]
 
     # Starting: both topics to their ends, before anything is decided.
 
@@ -249,7 +275,7 @@ class Coordinator:
         if landed.void is not None:
             self._events.decision_void(kind, subject, landed.offset, landed.void)
             return None
-        self._events.decided(kind, subject, landed.offset, step.reason)
+        self._events.decided(step.payload, landed.offset, step.reason)
         return landed.offset
 
     def _told_of(self, payload: Coordinated, reason: str) -> str:

@@ -8,9 +8,10 @@ from syncline.catalog.enactment import Member
 from syncline.clock import Clock
 from syncline.errors import CatalogError, LogUnavailable, TopicMissing, WireError
 from syncline.ports.log import Batch, EventKind, Log, LogReader
+from syncline.rollout.digest_watch import DigestWatch
 from syncline.rollout.readiness import Readiness
 from syncline.telemetry.coordinator_events import CoordinatorEvents
-from syncline.telemetry.cut_reports import CoordinatorStatus
+from syncline.telemetry.cut_reports import CoordinatorStatus, CutReached
 from syncline.telemetry.reports import AgentStatus, decode_report
 
 LAST = 5_000
@@ -56,6 +57,7 @@ class Hearing:
         self._heard_s: dict[str, float] = {}
         """Coordinator → when it was heard of last, by the own monotonic clock."""
         self._listening_since_s = clock.monotonic_s()
+        self._digests = DigestWatch()
 
     def catch_up(self, timeout_s: float) -> None:
         """Note the ends of the topic's partitions, and hear what stands below them.
@@ -176,6 +178,10 @@ class Hearing:
         if isinstance(report, CoordinatorStatus):
             self._coordinators[report.coordinator] = report
             self._heard_s[report.coordinator] = now_s
+        elif isinstance(report, CutReached):
+            digests = [((at.topic, at.partition, at.offset), at.digest) for at in report.partitions]
+            for topic, partition, _ in self._digests.hear(report.agent, report.cut, digests):
+                self._events.digests_differ(report.agent, report.cut, topic, partition)
         elif isinstance(report, AgentStatus):
             if report.state in _GONE:
                 self._agents.pop(report.agent, None)

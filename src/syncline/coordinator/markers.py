@@ -45,7 +45,11 @@ class Markers:
         self.acknowledged(cut)
         now_s = self._clock.monotonic_s()
         marker = Marker(cut)
-        headers = [("syncline-cut", str(cut).encode()), ("syncline-coordinator", self._coordinator.encode())]
+        headers = [
+            ("syncline-cut", str(cut).encode()),
+            ("syncline-coordinator", self._coordinator.encode()),
+            *self._events.marker_headers(cut),
+        ]
         for place in places:
             if place in self._unresolved or now_s < self._again_s.get(place, now_s):
                 continue

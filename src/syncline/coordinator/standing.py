@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncline.clock import Clock
 from syncline.coordinator.states import CoordinatorState
 from syncline.errors import LogError
-from syncline.ports.log import LogWriter
+from syncline.ports.log import LogWriter, Outcome, OutcomeKind
 from syncline.settings import CoordinatorSettings
 from syncline.telemetry.coordinator_events import CoordinatorEvents
 from syncline.telemetry.cut_reports import CoordinatorStatus, encode_cut_report
@@ -67,7 +67,16 @@ class Standing:
         """To the reports topic: best effort, it is said again soon."""
         self._due_s = self._clock.monotonic_s() + self._settings.report_interval_s
         try:
-            self._writer.append(self._topic, key=status.coordinator.encode(), value=encode_cut_report(status))
+            self._writer.append(
+                self._topic,
+                key=status.coordinator.encode(),
+                value=encode_cut_report(status),
+                on_outcome=self._note_contact,
+            )
         except (BufferError, LogError) as error:
             self._events.log_unavailable(f"the status was not reported: {error}")
         self._writer.poll(0.0)
+
+    def _note_contact(self, outcome: Outcome) -> None:
+        if outcome.kind is OutcomeKind.ACKNOWLEDGED:
+            self._events.heard_from_broker(self._clock.now_us())

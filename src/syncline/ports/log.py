@@ -172,12 +172,14 @@ class LogWriter(Protocol):
         values: Sequence[bytes | None],
         *,
         start: int = 0,
-        headers: Sequence[Headers] | None = None,
+        stop: int | None = None,
+        headers: Sequence[Headers] | Mapping[int, Headers] | None = None,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> int:
-        """Queue rows from `start` on; returns the number of the first row *not* queued (== len(keys) if all were).
+        """Queue rows from `start` up to, not including, `stop` (all, where None).
 
-        Stops short only because the queue is full; call `poll` and go on from there.
+        `headers`, where given, has those of each of these rows by its number. Returns the number of the first row *not*
+        queued (== `stop` if all were). Stops short only because the queue is full; call `poll` and go on from there.
         """
         ...
 

@@ -18,6 +18,9 @@ KEY_BYTES_MAX = 511
 TOPIC_BYTES_MAX = 249
 """Kafka's own limit on the length of a topic's name."""
 
+TRACE_BYTES_MAX = 1_024
+"""The longest trace that is kept beside a cell."""
+
 
 class StoreSnapshot(Protocol):
     """What the store held at one moment. Keep it short: an open snapshot pins disk pages."""
@@ -36,6 +39,14 @@ class StoreSnapshot(Protocol):
 
     def cell(self, topic: str, partition: int, key: bytes) -> bytes | None:
         """One packed cell."""
+        ...
+
+    def trace(self, topic: str, partition: int, key: bytes) -> bytes | None:
+        """What was put beside the key's current cell: the trace context of its update. None where there is none.
+
+        Ask where the cell says that it is traced. None is possible even there: a restored snapshot brings cells
+        as they were, and no traces.
+        """
         ...
 
     def scan(self, topic: str, partition: int) -> Iterator[tuple[bytes, bytes]]:
@@ -71,8 +82,9 @@ class Store(Protocol):
         """Make all of it durable in one transaction; a meta value of None removes the name.
 
         Of one write, what goes away goes first: a key both dropped and given stays with its new cell, a
-        tombstone both removed and added stays. Writes to the same partition apply in their order. Dropping
-        or removing what is not there is no error. Commits of several threads follow one another.
+        tombstone both removed and added stays, and so does a trace. A trace goes away with its dropped key or
+        where it is `untraced`, not by a new cell alone. Writes to the same partition apply in their order.
+        Dropping or removing what is not there is no error. Commits of several threads follow one another.
 
         Raises:
             StoreFull: no room; nothing was written.
@@ -94,7 +106,7 @@ class Store(Protocol):
     def forget(
         self, places: Sequence[tuple[str, int]], meta: Mapping[str, bytes | None] | None = None
     ) -> None:
-        """Forget these partitions: their cells, tombstones and states, and write meta, in one durable transaction.
+        """Forget these partitions, cells, traces, tombstones and states, and write meta, in one durable transaction.
 
         Snapshots that are open keep what they look at. A partition that is not there is no error.
 
@@ -113,7 +125,8 @@ def check_commit(writes: Sequence[PartitionWrite], meta: Mapping[str, bytes | No
 
     Raises:
         StoreError: a key of no or more than 511 bytes, a key twice, keys and cells of unequal number, an
-            event time outside 64 bits, or a topic, partition or meta name that cannot be one.
+            event time outside 64 bits, a trace of no cell of its write or of more than 1,024 bytes, or a topic,
+            partition or meta name that cannot be one.
     """
     for write in writes:
         where = f"{write.topic}[{write.partition}]"
@@ -129,6 +142,8 @@ def check_commit(writes: Sequence[PartitionWrite], meta: Mapping[str, bytes | No
             raise StoreError(f"{where}: a key stands twice in one write: plan one winner per key")
         _check_keys(where, write.keys)
         _check_keys(where, write.dropped)
+        _check_keys(where, write.untraced)
+        _check_traces(where, write)
         for tombstones in (write.tombstones_added, write.tombstones_removed):
             _check_keys(where, [key for _, key in tombstones])
             if not all(-_TIME_END <= event_us < _TIME_END for event_us, _ in tombstones):
@@ -147,6 +162,19 @@ def _check_keys(where: str, keys: Sequence[bytes]) -> None:
     if shortest < 1 or longest > KEY_BYTES_MAX:
         bad = longest if shortest else shortest
         raise StoreError(f"{where}: a key has {bad} bytes, not 1 to {KEY_BYTES_MAX}: dead-letter its record")
+
+
+def _check_traces(where: str, write: PartitionWrite) -> None:
+    if not write.traces:
+        return
+    traced = {key for key, _ in write.traces}
+    if len(traced) != len(write.traces) or not traced.issubset(write.keys):
+        raise StoreError(
+            f"{where}: a trace stands beside no cell of its write, or a key has two: give one per cell"
+        )
+    longest = max(len(trace) for _, trace in write.traces)
+    if longest > TRACE_BYTES_MAX:
+        raise StoreError(f"{where}: a trace has {longest} bytes, more than {TRACE_BYTES_MAX}: leave it out")
 
 
 _PARTITION_END = 1 << 31

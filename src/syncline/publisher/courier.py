@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from syncline.clock import Clock
 from syncline.errors import LogError
-from syncline.ports.log import LogWriter
+from syncline.ports.log import LogWriter, Outcome, OutcomeKind
 from syncline.publisher.event_times import Timeline
 from syncline.publisher.ledger import Ledger
+from syncline.telemetry.publisher_metrics import PublisherMetrics
 from syncline.wire.control import Heartbeat
 
 _POLL_S = 0.05
@@ -35,6 +36,7 @@ class Courier:
         writer: LogWriter,
         ledger: Ledger,
         *,
+        metrics: PublisherMetrics,
         publisher: str,
         clock: Clock,
         heartbeat_interval_s: float,
@@ -43,6 +45,8 @@ class Courier:
         """`on_turn` is called many times a second; it may append."""
         self._writer = writer
         self._ledger = ledger
+        self._metrics = metrics
+        self._clock_us = clock.now_us
         self._publisher = publisher
         self._clock = clock
         self._interval_s = heartbeat_interval_s
@@ -71,8 +75,12 @@ class Courier:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
+                acknowledged = self._ledger.acknowledged
                 if self._writer.poll(_POLL_S):
                     self._ledger.announce()
+                    self._metrics.served(self._clock.monotonic_s())
+                    if self._ledger.acknowledged > acknowledged:
+                        self._metrics.contact_us = self._clock_us()
                 else:
                     self._stopping.wait(_PAUSE_S)
                 self._beat()
@@ -93,7 +101,18 @@ class Courier:
             key, headers = heartbeat.key(), heartbeat.headers()
             for partition in range(topic.partitions):
                 try:
-                    self._writer.append(topic.name, key=key, value=None, headers=headers, partition=partition)
+                    self._writer.append(
+                        topic.name,
+                        key=key,
+                        value=None,
+                        headers=headers,
+                        partition=partition,
+                        on_outcome=self._heard,
+                    )
                 except (BufferError, LogError):
                     # A full queue, or a log that is away: the next heartbeat says all that this one would.
                     return
+
+    def _heard(self, outcome: Outcome) -> None:
+        if outcome.kind is OutcomeKind.ACKNOWLEDGED:
+            self._metrics.contact_us = self._clock_us()

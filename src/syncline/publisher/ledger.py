@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from syncline.errors import NotAcknowledged, Violation
 from syncline.ports.log import Outcome, OutcomeKind
+
+if TYPE_CHECKING:
+    from syncline.telemetry.publisher_metrics import PublisherMetrics
 
 _REASONS_MAX = 5
 _VIOLATIONS_MAX = 1_000
@@ -41,6 +45,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.acknowledged = 0
+        self.metrics: PublisherMetrics | None = None
         self._queued = 0
         self._failed = 0
         self._unknown = 0
@@ -70,6 +75,8 @@ class Ledger:
                 self._failed += 1
             else:
                 self._unknown += 1
+            if self.metrics is not None:
+                self.metrics.not_acknowledged[outcome.topic, outcome.kind] += 1
             reason = outcome.reason or "no reason given"
             if reason in self._reasons or len(self._reasons) < _REASONS_MAX:
                 self._reasons[reason] += 1
@@ -88,10 +95,12 @@ class Ledger:
                 known = key in self._violations or len(self._violations) < _VIOLATIONS_MAX
                 self._violations[key if known else (view, _OTHER, _OTHER)] += 1
 
-    def note_dead_letters(self, count: int) -> None:
-        """Count rows that were dead-lettered."""
+    def note_dead_letters(self, topic: str, rules: Collection[str]) -> None:
+        """Count rows of this topic that were dead-lettered, each by the rule that it broke first."""
         with self._lock:
-            self._dead_lettered += count
+            self._dead_lettered += len(rules)
+            if self.metrics is not None:
+                self.metrics.dead_letters.update((topic, rule) for rule in rules)
 
     def announce(self) -> None:
         """Wake who waits for outcomes: some were served."""

@@ -6,19 +6,25 @@ import atexit
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from syncline.clock import Clock
-from syncline.errors import LogError, NotAcknowledged, PublishError
-from syncline.ports.log import Headers, LogWriter
+from syncline.errors import LogError, NotAcknowledged, PublisherBusy, PublishError
+from syncline.ports.log import Headers, LogWriter, Outcome
 from syncline.publisher.courier import Courier, PublishedTopic
 from syncline.publisher.delivery import Delivery
 from syncline.publisher.ledger import Ledger
 from syncline.publisher.lifetime import Lifetime
 from syncline.settings import PublisherSettings
 from syncline.telemetry.deprecated_use import DeprecatedUse
+from syncline.telemetry.publisher_metrics import PublisherMetrics
+from syncline.telemetry.telemetry import Telemetry
 from syncline.telemetry.violation_reports import OnAnswer, ViolationReports
 from syncline.telemetry.violations import PUBLISHER, Reporter
+
+if TYPE_CHECKING:
+    from syncline.telemetry.publisher_spans import SendSpan, SendSpans
 
 _EXIT_S_MAX = 5.0
 """How long a job that ends without close is held up at most."""
@@ -35,9 +41,19 @@ class Outbox:
     """
 
     def __init__(
-        self, writer: LogWriter, *, settings: PublisherSettings, clock: Clock, reports_topic: str
+        self,
+        writer: LogWriter,
+        *,
+        settings: PublisherSettings,
+        clock: Clock,
+        reports_topic: str,
+        telemetry: Telemetry,
+        spans: SendSpans | None,
     ) -> None:
+        """`spans` follows the updates that are traced; None: none is."""
         self.ledger = Ledger()
+        self._spans = spans
+        self._topics: Sequence[PublishedTopic] = ()
         self._writer = writer
         self._clock = clock
         self._reports_topic = reports_topic
@@ -48,12 +64,20 @@ class Outbox:
             on_trouble=self._say_unreported,
         )
         self._deprecated = DeprecatedUse(_warn)
+        self._metrics = PublisherMetrics(
+            telemetry.metrics,
+            totals=self.reports.totals,
+            queued=self._queued,
+            deprecated=self._deprecated.versions,
+        )
+        self.ledger.metrics = self._metrics
         self._settings = settings
         self.lifetime = Lifetime()
         self._closing = threading.Lock()
         self._courier = Courier(
             writer,
             self.ledger,
+            metrics=self._metrics,
             publisher=settings.publisher,
             clock=clock,
             heartbeat_interval_s=settings.heartbeat_interval_s,
@@ -63,6 +87,7 @@ class Outbox:
 
     def attend(self, topics: Sequence[PublishedTopic]) -> None:
         """Send heartbeats to these topics from now on."""
+        self._topics = topics
         self._courier.attend(topics)
 
     def warn_of(self, reference: str, text: str) -> None:
@@ -78,34 +103,74 @@ class Outbox:
         values: Sequence[bytes | None],
         *,
         delivery: Delivery,
+        view_version: str,
+        started_us: int,
         headers: Sequence[Headers] | None = None,
     ) -> int:
         """Queue records in order and return how many were; fewer than given only where the queue stayed full.
 
         It stayed full when no outcome came for `busy_timeout_s`. What was queued has its outcome told to `delivery`.
+        `started_us` is when the job called.
         """
         count = len(keys)
         ledger = self.ledger
         ledger.queue(count)
         delivery.queued += count
+        self._metrics.began(delivery, topic, self._clock.monotonic_s())
+        spans: Sequence[SendSpan] = ()
+        if self._spans is not None:
+            spans = self._spans.begin(topic, count, view_version=view_version, started_us=started_us)
         sent = 0
         try:
-            while True:
-                rounds = ledger.rounds
-                sent = self._writer.append_many(
-                    topic, keys, values, start=sent, headers=headers, on_outcome=delivery.settle
-                )
-                if sent == count:
+            for span in spans:
+                before = range(sent, span.row)
+                sent = self._append(before, topic, keys, values, headers=headers, on_outcome=delivery.settle)
+                if sent == span.row:
+                    # A traced record goes by itself: it has headers, and an outcome that ends its span.
+                    only, told = range(sent, sent + 1), _told(delivery, span)
+                    own = {sent: [*(() if headers is None else headers[sent]), *span.headers()]}
+                    sent = self._append(only, topic, keys, values, headers=own, on_outcome=told)
+                if sent <= span.row:
                     break
-                # A callback that publishes runs in the thread that would make room: it must not wait for itself.
-                patience_s = 0.0 if self._courier.is_current_thread else self._settings.busy_timeout_s
-                if not ledger.wait_for_room(rounds, patience_s):
-                    break
+            else:
+                rest = range(sent, count)
+                sent = self._append(rest, topic, keys, values, headers=headers, on_outcome=delivery.settle)
         finally:
             if sent < count:
                 delivery.queued -= count - sent
                 ledger.queue(sent - count)
+                for span in spans:
+                    if span.row >= sent:
+                        span.give_up(PublisherBusy.__name__)
         return sent
+
+    def _append(
+        self,
+        rows: range,
+        topic: str,
+        keys: Sequence[bytes],
+        values: Sequence[bytes | None],
+        *,
+        headers: Sequence[Headers] | Mapping[int, Headers] | None,
+        on_outcome: Callable[[Outcome], None],
+    ) -> int:
+        """Queue these rows, waiting for room; the number of the first one that was not queued."""
+        row, stop = rows.start, rows.stop
+        while row < stop:
+            rounds = self.ledger.rounds
+            row = self._writer.append_many(
+                topic, keys, values, start=row, stop=stop, headers=headers, on_outcome=on_outcome
+            )
+            if row < stop:
+                # A callback that publishes runs in the thread that would make room: it must not wait for itself.
+                patience_s = 0.0 if self._courier.is_current_thread else self._settings.busy_timeout_s
+                if not self.ledger.wait_for_room(rounds, patience_s):
+                    break
+        return row
+
+    def _queued(self) -> list[tuple[str, int]]:
+        """(topic, how many updates were queued to it)."""
+        return [(topic.name, topic.timeline.progress()[1]) for topic in self._topics]
 
     def flush(self, timeout_s: float) -> None:
         """Wait for every outcome.
@@ -143,6 +208,7 @@ class Outbox:
             except LogError as error:
                 self.ledger.note_trouble(error)
             self.ledger.announce()
+            self._metrics.end()
         self.ledger.close_account()
 
     def _append_report(self, key: bytes, value: bytes, on_answer: OnAnswer) -> None:
@@ -174,6 +240,14 @@ class Outbox:
                 f"syncline: publisher {self._settings.publisher} was not closed before the end of the program: {error}",
                 file=sys.stderr,
             )
+
+
+def _told(delivery: Delivery, span: SendSpan) -> Callable[[Outcome], None]:
+    def told(outcome: Outcome) -> None:
+        delivery.settle(outcome)
+        span.settle(outcome)
+
+    return told
 
 
 def _warn(reference: str, text: str) -> None:

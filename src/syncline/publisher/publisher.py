@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from syncline.catalog.contracts import contract_of
 from syncline.catalog.events import ViewVersionRegistered
@@ -13,7 +14,7 @@ from syncline.catalog.fold import Picture
 from syncline.catalog.lifecycle import alternative_to, on_its_way_out
 from syncline.catalog.references import ViewReference, parse_reference
 from syncline.catalog_client import CatalogClient
-from syncline.clock import Clock
+from syncline.clock import Clock, to_us
 from syncline.contracts.model import Version
 from syncline.contracts.nearest import nearest
 from syncline.errors import (
@@ -32,7 +33,16 @@ from syncline.publisher.lifetime import Lifetime
 from syncline.publisher.outbox import Outbox
 from syncline.publisher.view import ViewPublisher
 from syncline.settings import PublisherSettings
+from syncline.telemetry.no_step import NO_STEP
+from syncline.telemetry.telemetry import Telemetry
 from syncline.wire.topics import Topics
+
+if TYPE_CHECKING:
+    from syncline.telemetry.no_step import NoStep
+    from syncline.telemetry.publisher_spans import SendSpans, Step
+
+_SPANS_S_MAX = 2.0
+"""How long closing waits for spans to be sent."""
 
 
 class Publisher:
@@ -42,7 +52,12 @@ class Publisher:
     failed or unknown (P1). `close` flushes. A publisher belongs to the process that made it.
     """
 
-    def __init__(self, log: Log, *, settings: PublisherSettings, clock: Clock, topics: Topics) -> None:
+    def __init__(
+        self, log: Log, *, settings: PublisherSettings, clock: Clock, topics: Topics, telemetry: Telemetry
+    ) -> None:
+        self._telemetry = telemetry
+        self._spans: SendSpans | None = None
+        self._asked_for_spans = False
         self._log = log
         self._settings = settings
         self._clock = clock
@@ -92,6 +107,26 @@ class Publisher:
             self._running().warn_of(contract.reference, _fate(picture, registered))
             return view
 
+    def source(self, name: str, *, since: datetime | int | None = None) -> Step | NoStep:
+        """A span, `source <name>`, around the reading of one event or batch, and all that is made of it.
+
+        Args:
+            name: what it is read from, as `kafka raw_flights`; never a value. Few names: they are searched for.
+            since: when it happened or arrived there, an aware datetime or microseconds since 1970: the wait before this
+                job had it shows as part of the span.
+
+        A context manager; what is published inside it is below it in the trace. Which are traced is decided by the
+        settings, unless a span of the application's is current: then as that says. Keep it short: one event or batch.
+        """
+        since_us = to_us(since) if isinstance(since, datetime) else since
+        spans = self._sends()
+        return NO_STEP if spans is None else spans.source(name, since_us=since_us)
+
+    def transform(self, name: str) -> Step | NoStep:
+        """A span, `transform <name>`, around one step of the job; see `source`. They nest."""
+        spans = self._sends()
+        return NO_STEP if spans is None else spans.transform(name)
+
     def flush(self, timeout_s: float | None = None) -> None:
         """Wait until every update so far has its outcome; `timeout_s` is the settings' unless given.
 
@@ -112,8 +147,11 @@ class Publisher:
         if self._lifetime.is_forked:
             return
         self._lifetime.ended = True
-        if self._outbox is not None:
-            self._outbox.close(self._settings.flush_timeout_s if timeout_s is None else timeout_s)
+        try:
+            if self._outbox is not None:
+                self._outbox.close(self._settings.flush_timeout_s if timeout_s is None else timeout_s)
+        finally:
+            self._telemetry.close(_SPANS_S_MAX)
 
     def stats(self) -> PublisherStats:
         """What was queued, what became of it, and which rules were broken, since this publisher was made."""
@@ -137,11 +175,27 @@ class Publisher:
         except SynclineError as found:
             error.add_note(f"and the publisher found when it was closed: {found}")
 
+    def _sends(self) -> SendSpans | None:
+        if not self._asked_for_spans:
+            tracing = self._telemetry.tracing
+            if tracing is not None:
+                # Not before it is needed: a job without spans loads nothing for them.
+                from syncline.telemetry.publisher_spans import SendSpans  # noqa: PLC0415  see above
+
+                self._spans = SendSpans(tracing, client_id=f"syncline-publisher-{self._settings.publisher}")
+            self._asked_for_spans = True
+        return self._spans
+
     def _running(self) -> Outbox:
         if self._outbox is None:
             writer = self._log.writer(client_id=f"syncline-publisher-{self._settings.publisher}")
             self._outbox = Outbox(
-                writer, settings=self._settings, clock=self._clock, reports_topic=self._topics.reports
+                writer,
+                settings=self._settings,
+                clock=self._clock,
+                reports_topic=self._topics.reports,
+                telemetry=self._telemetry,
+                spans=self._sends(),
             )
         self._outbox.attend(list(self._published.values()))
         return self._outbox

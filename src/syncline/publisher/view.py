@@ -108,7 +108,15 @@ class ViewPublisher:
             whole[name] = time_us
         delivery = Delivery(self._outbox.ledger, on_outcome)
         value = self._intake.row_lane.encode_one(whole)
-        if not self._outbox.send(self._topic.name, (key,), (value,), delivery=delivery):
+        sent = self._outbox.send(
+            self._topic.name,
+            (key,),
+            (value,),
+            delivery=delivery,
+            view_version=self.contract.reference,
+            started_us=window.now_us,
+        )
+        if not sent:
             raise PublisherBusy(self._busy("the update was not queued"))
         self._topic.timeline.record(1, time_us)
         return delivery
@@ -170,7 +178,15 @@ class ViewPublisher:
             return delivery
         times_us, _ = self._topic.timeline.separate([found.key], [time_us])
         headers = [[(EVENT_TIME, encode_time(times_us[0]))]]
-        sent = self._outbox.send(self._topic.name, [found.key], [None], delivery=delivery, headers=headers)
+        sent = self._outbox.send(
+            self._topic.name,
+            [found.key],
+            [None],
+            delivery=delivery,
+            view_version=self.contract.reference,
+            started_us=window.now_us,
+            headers=headers,
+        )
         if not sent:
             raise PublisherBusy(self._busy("the delete was not queued"))
         self._topic.timeline.record(1, times_us[0])
@@ -187,7 +203,14 @@ class ViewPublisher:
         for parcel in taken.parcels:
             times_us, moved = timeline.separate(parcel.keys, parcel.times_us)
             values = parcel.write(times_us, moved)
-            sent = outbox.send(self._topic.name, parcel.keys, values, delivery=delivery)
+            sent = outbox.send(
+                self._topic.name,
+                parcel.keys,
+                values,
+                delivery=delivery,
+                view_version=self.contract.reference,
+                started_us=now_us,
+            )
             if sent:
                 timeline.record(sent, max(times_us[:sent] if sent < len(times_us) else times_us))
             if sent < len(values):
@@ -264,10 +287,14 @@ class ViewPublisher:
             [found.key or b"" for found in faulty],
             [value for value, _ in originals],
             delivery=delivery,
+            view_version=self.contract.reference,
+            started_us=now_ms * 1_000,
             headers=headers,
         )
         delivery.dead_lettered += sent
-        self._outbox.ledger.note_dead_letters(sent)
+        self._outbox.ledger.note_dead_letters(
+            self._topic.name, [found.violations[0].rule for found in faulty[:sent]]
+        )
         if sent < len(faulty):
             raise PublisherBusy(
                 self._busy(

@@ -12,11 +12,14 @@ from syncline.clock import SystemClock
 from syncline.contracts.nearest import nearest
 from syncline.errors import MissingJoinKey, NotReady, ReadError, StaleFeature
 from syncline.reader.compiled import Compiled
-from syncline.reader.model_input import ModelInput
+from syncline.reader.model_input import ModelInput, event_time_us_of
 from syncline.reader.model_inputs import ModelInputs, ResolvedColumn
 from syncline.reader.release import Release
 from syncline.reader.request import key_columns
+from syncline.reader.traced_values import traced_values
+from syncline.state.cell import TRACED, TRACED_AT
 from syncline.telemetry.deprecated_use import DeprecatedUse
+from syncline.telemetry.reader_watch import ReaderWatch
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from syncline.ports.store import Store, StoreSnapshot
     from syncline.reader.entity import Located
     from syncline.reader.selection import Resolved, SelectedView, Selection
+    from syncline.telemetry.telemetry import Telemetry
 
 _LOGGER = logging.getLogger("syncline.reader")
 _LOGGER.addHandler(logging.NullHandler())  # else Python's last resort prints warnings to stderr
@@ -42,8 +46,12 @@ class FeatureReader:
     far as its store can.
     """
 
-    def __init__(self, store: Store, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, store: Store, *, clock: Clock | None = None, telemetry: Telemetry | None = None
+    ) -> None:
+        """`telemetry` is what it counts in and traces with; None: it does neither."""
         self._store = store
+        self._watch = None if telemetry is None else ReaderWatch(telemetry)
         self._clock = clock or SystemClock()
         self._served = _Served(-1, None, None, None)
         self._compiled = Compiled()
@@ -78,6 +86,40 @@ class FeatureReader:
             ReadError: a join key has the wrong type or is unknown.
             StoreError: the store cannot be read.
         """
+        watch = self._watch
+        if watch is None:
+            return self._get(
+                bundle,
+                keys,
+                features=features,
+                full_feature_names=full_feature_names,
+                allow_not_ready=allow_not_ready,
+            )
+        began_s = self._clock.monotonic_s()
+        try:
+            found = self._get(
+                bundle,
+                keys,
+                features=features,
+                full_feature_names=full_feature_names,
+                allow_not_ready=allow_not_ready,
+            )
+        except Exception:
+            watch.failed(round((self._clock.monotonic_s() - began_s) * 1_000_000))
+            raise
+        watch.succeeded(int((self._clock.monotonic_s() - began_s) * 1_000_000))
+        return found
+
+    def _get(
+        self,
+        bundle: str,
+        keys: Mapping[str, str | int],
+        *,
+        features: Sequence[str] | None,
+        full_feature_names: bool,
+        allow_not_ready: bool,
+    ) -> ModelInput:
+        traces: list[tuple[int, bytes]] | None = None
         with self._store.snapshot() as snapshot:
             release = self._release(snapshot, allow_not_ready=allow_not_ready)
             selection = release.select(bundle, features, full_feature_names=full_feature_names)
@@ -86,7 +128,12 @@ class FeatureReader:
             found = []
             for view in selection.views:
                 key, partition = view.locate(keys)
-                found.append((view, key, partition, snapshot.cell(view.topic, partition, key)))
+                packed = snapshot.cell(view.topic, partition, key)
+                found.append((view, key, partition, packed))
+                if packed is not None and packed[TRACED_AT] >= TRACED:
+                    trace = snapshot.trace(view.topic, partition, key)
+                    if trace is not None:
+                        traces = [*(traces or ()), (len(found) - 1, trace)]
         # Read after the cells were, so that no age is understated.
         now_us = self._clock.now_us()
         resolved = tuple(
@@ -95,6 +142,15 @@ class FeatureReader:
                 for view, key, partition, packed in found
             ]
         )
+        watch = self._watch
+        if watch is not None:
+            for view, one in zip(selection.views, resolved, strict=True):
+                cell = one.cell
+                if cell is not None and not cell.deleted:
+                    watch.ages(view.name).add(now_us - cell.event_time_us)
+            if traces is not None:
+                values = [(selection.views[place], resolved[place], trace) for place, trace in traces]
+                watch.read_traced(bundle, traced_values(values), now_us)
         return ModelInput.of(release.serving, selection, resolved, read_at_us=now_us)
 
     def get_many(
@@ -120,6 +176,39 @@ class FeatureReader:
             ReadError: as `get`; one wrong row refuses the whole read, and the message names it.
             StoreError: the store cannot be read.
         """
+        watch = self._watch
+        if watch is None:
+            return self._get_many(
+                bundle,
+                keys,
+                features=features,
+                full_feature_names=full_feature_names,
+                allow_not_ready=allow_not_ready,
+            )
+        began_s = self._clock.monotonic_s()
+        try:
+            found = self._get_many(
+                bundle,
+                keys,
+                features=features,
+                full_feature_names=full_feature_names,
+                allow_not_ready=allow_not_ready,
+            )
+        except Exception:
+            watch.failed(round((self._clock.monotonic_s() - began_s) * 1_000_000))
+            raise
+        watch.succeeded(round((self._clock.monotonic_s() - began_s) * 1_000_000))
+        return found
+
+    def _get_many(
+        self,
+        bundle: str,
+        keys: ManyKeys,
+        *,
+        features: Sequence[str] | None,
+        full_feature_names: bool,
+        allow_not_ready: bool,
+    ) -> ModelInputs:
         columns, rows = key_columns(keys)
         with self._store.snapshot() as snapshot:
             release = self._release(snapshot, allow_not_ready=allow_not_ready)
@@ -132,15 +221,31 @@ class FeatureReader:
                 located = view.view.keys.locate_many(
                     {name: columns.get(name, []) for name in view.view.keys.names}
                 )
-                found.append((view, located, _fetch(snapshot, view.topic, located)))
+                cells = _fetch(snapshot, view.topic, located)
+                traces = {} if self._watch is None else _traces(snapshot, view.topic, located, cells)
+                found.append((view, located, cells, traces))
         now_us = self._clock.now_us()
-        return ModelInputs(
-            release.serving,
-            selection,
-            tuple([_resolve_column(view, located, cells, now_us) for view, located, cells in found]),
-            rows,
-            now_us,
-        )
+        resolved = tuple([_resolve_column(view, located, cells, now_us) for view, located, cells, _ in found])
+        if self._watch is not None:
+            self._watch_many(bundle, resolved, [traces for *_, traces in found], now_us)
+        return ModelInputs(release.serving, selection, resolved, rows, now_us)
+
+    def _watch_many(
+        self,
+        bundle: str,
+        columns: Sequence[ResolvedColumn],
+        traces: Sequence[Mapping[int, bytes]],
+        now_us: int,
+    ) -> None:
+        assert self._watch is not None, "nobody else asks"
+        values = []
+        for column, found in zip(columns, traces, strict=True):
+            times = [event_time_us_of(one) for one in column.resolved]
+            ages = [now_us - us for code in column.codes if (us := times[code]) is not None]
+            self._watch.read_many(column.view.name, ages)
+            values += [(column.view, column.resolved[code], trace) for code, trace in found.items()]
+        if values:
+            self._watch.read_traced(bundle, traced_values(values), now_us)
 
     def join_keys(self) -> dict[str, FeatureType]:
         """The join keys that a request gives, by name, with their types (`string`, or `long` for integers).
@@ -168,6 +273,8 @@ class FeatureReader:
     def close(self) -> None:
         """Close the store. Idempotent."""
         self._store.close()
+        if self._watch is not None:
+            self._watch.close()
 
     def __enter__(self) -> Self:
         """The reader itself."""
@@ -188,6 +295,8 @@ class FeatureReader:
             # Its agent reports every few seconds, which is a new generation: no read pays for looking at the time.
             serving = served.release.serving if served.release else None
             self._deprecated.only(serving.deprecated if serving else ())
+            if self._watch is not None:
+                self._watch.uses(reference for reference, _ in (serving.deprecated if serving else ()))
             self._deprecated.tell(self._clock.monotonic_s())
         return served
 
@@ -270,6 +379,19 @@ def _fetch(snapshot: StoreSnapshot, topic: str, located: Located) -> list[bytes 
         for number, cell in zip(numbers, found, strict=True):
             cells[number] = cell
     return cells
+
+
+def _traces(
+    snapshot: StoreSnapshot, topic: str, located: Located, cells: Sequence[bytes | None]
+) -> dict[int, bytes]:
+    """What is kept beside the cells of traced updates, by the place of their entity."""
+    found = {}
+    for code, cell in enumerate(cells):
+        if cell is not None and cell[TRACED_AT] >= TRACED:
+            trace = snapshot.trace(topic, located.partitions[code], located.keys[code])
+            if trace is not None:
+                found[code] = trace
+    return found
 
 
 def _resolve_column(

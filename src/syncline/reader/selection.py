@@ -42,6 +42,7 @@ class SelectedView:
         self.view = view
         self.alias = view.served.alias
         self.topic = view.served.topic
+        self.name = view.served.view
         self.locate = view.keys.locate
         self.features = tuple(features)
         self.names = tuple(names)

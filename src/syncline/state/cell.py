@@ -7,6 +7,10 @@
     schema_id   uint32  0 for a tombstone
     payload             the Avro body, without framing; empty for a tombstone
 
+Offsets stay far below 2^62, and bit 62 of the field says something else: the cell is *traced*, its update was sampled,
+and the store keeps that update's trace context beside it. The bit is in no digest either, since samplers may differ
+from agent to agent; the guard covers it with the rest of the field.
+
 The hash is xxh3_64 of key length, key, and everything from event_time on (promises.md, Digest).
 """
 
@@ -15,6 +19,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,10 +38,13 @@ _KEY_LENGTH = [struct.pack("<H", length) for length in range(512)]
 _SPREAD = 0x9E3779B97F4A7C15
 """An odd number: multiplying an offset by it spreads any change of the offset over the guard's bits."""
 _MASK = (1 << 64) - 1
+_TRACED = 1 << 62
+TRACED_AT, TRACED = slice(7, 8), b"\x40"
+"""Where a packed cell has the byte that is at least this in traced cells: a peek, for who reads no more of it."""
+_OFFSET = ~_TRACED
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell, unpacked and verified."""
 
     event_time_us: int
@@ -44,6 +52,8 @@ class Cell:
     deleted: bool
     schema_id: int
     payload: bytes
+    traced: bool = False
+    """The store may keep a trace beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +61,11 @@ class CellHeads:
     """The fixed parts of many cells, as columns."""
 
     offsets: npt.NDArray[np.int64]
+    """Without the bit that `traced` tells."""
     event_times_us: npt.NDArray[np.int64]
     deleted: npt.NDArray[np.bool_]
     hashes: npt.NDArray[np.uint64]
+    traced: npt.NDArray[np.bool_]
 
 
 def pack_cells(
@@ -92,15 +104,24 @@ def pack_cells(
     return cells, hashes
 
 
+def mark_traced(cell: bytes) -> bytes:
+    """This packed cell, traced: the same hash and the same offset under a guard that fits. Idempotent."""
+    field, guard = _PLACE.unpack_from(cell)
+    if field & _TRACED:
+        return cell
+    return _PLACE.pack(field | _TRACED, (guard + _TRACED * _SPREAD) & _MASK) + cell[_BODY_START:]
+
+
 def cell_heads(cells: Sequence[bytes]) -> CellHeads:
     """The fixed parts of packed cells. Nothing is verified: a wrong byte shows when the cell is read."""
     heads = np.frombuffer(b"".join([cell[:HEAD_BYTES] for cell in cells]), _HEAD)
-    offsets = heads["offset"]
+    fields = heads["offset"]
     return CellHeads(
-        offsets=offsets,
+        offsets=fields & _OFFSET,
         event_times_us=heads["event_time"],
         deleted=heads["deleted"] != 0,
-        hashes=heads["guard"] - _shifts(offsets),
+        hashes=heads["guard"] - _shifts(fields),
+        traced=(fields & _TRACED) != 0,
     )
 
 
@@ -115,7 +136,9 @@ def unpack_cell(key: bytes, packed: bytes) -> Cell:
     offset, guard, event_time_us, deleted, schema_id = _STRUCT.unpack_from(packed)
     if cell_hash(key, packed) != (guard - offset * _SPREAD) & _MASK:
         raise StoreCorrupt("a cell's checksum does not match its bytes")
-    return Cell(event_time_us, offset, bool(deleted), schema_id, packed[HEAD_BYTES:])
+    if traced := offset >= _TRACED:
+        offset -= _TRACED
+    return Cell(event_time_us, offset, bool(deleted), schema_id, packed[HEAD_BYTES:], traced)
 
 
 def cell_hash(key: bytes, packed: bytes) -> int:

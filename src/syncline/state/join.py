@@ -6,13 +6,13 @@ cannot bury a fresh value (P2, P8). Deletes are tombstone cells: a late older up
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from syncline.state.cell import cell_heads, key_buckets, pack_cells
+from syncline.state.cell import cell_heads, key_buckets, mark_traced, pack_cells
 from syncline.state.partition import PartitionState, PartitionWrite, RingEntry
 
 
@@ -66,11 +66,13 @@ def join(
     topic: str,
     partition: int,
     state: PartitionState,
+    traces: Mapping[int, bytes] | None = None,
 ) -> PartitionWrite:
     """What the store has to write so that the updates are folded in.
 
     `existing` holds the packed cells of `won.keys`, read after the last commit. `state` is the partition's state
-    with the position and T already moved on; cells and digest are changed here.
+    with the position and T already moved on; cells and digest are changed here. `traces` are the trace bytes of
+    those records of the updates that were sampled, by offset: each goes where its record wins, and nowhere else.
     """
     rows = won.rows
     times, offsets = updates.event_times_us[rows], updates.offsets[rows]
@@ -97,8 +99,12 @@ def join(
     digest = state.digest.changed(
         added=(buckets, hashes), removed=(buckets[was_present], old.hashes[replaced])
     )
-    buried = np.flatnonzero(was_present)[old.deleted[replaced]]
+    standing = np.flatnonzero(was_present)
+    buried = standing[old.deleted[replaced]]
     buried_times = old.event_times_us[replaced & old.deleted]
+    traced = _traced(offsets[chosen], traces) if traces else {}
+    for place in traced:
+        cells[place] = mark_traced(cells[place])
     return PartitionWrite(
         topic=topic,
         partition=partition,
@@ -109,6 +115,8 @@ def join(
         tombstones_removed=[
             (int(time), keys[place]) for time, place in zip(buried_times, buried, strict=True)
         ],
+        traces=[(keys[place], trace) for place, trace in traced.items()],
+        untraced=[keys[place] for place in standing[old.traced[replaced]] if place not in traced],
     )
 
 
@@ -161,3 +169,9 @@ def step_over_marker(
         dropped=keys,
         tombstones_removed=collected,
     )
+
+
+def _traced(offsets: npt.NDArray[np.int64], traces: Mapping[int, bytes]) -> dict[int, bytes]:
+    """The trace bytes of those rows of these offsets that have some, by row in their order."""
+    rows = np.flatnonzero(np.isin(offsets, np.fromiter(traces, np.int64, len(traces))))
+    return {row: traces[offset] for row, offset in zip(rows.tolist(), offsets[rows].tolist(), strict=True)}

@@ -81,6 +81,8 @@ class PartitionWrite:
 
     `keys` and `cells` are of equal length; keys are unique. `dropped` are keys whose cells go away.
     `tombstones_added` and `tombstones_removed` keep the index of tombstone cells: (event time, key).
+    `traces` are (key, trace) of some of `keys`, each once; `untraced` are keys whose earlier trace goes away, as that
+    of a dropped key does by itself.
     """
 
     topic: str
@@ -91,6 +93,8 @@ class PartitionWrite:
     dropped: Sequence[bytes] = ()
     tombstones_added: Sequence[tuple[int, bytes]] = ()
     tombstones_removed: Sequence[tuple[int, bytes]] = ()
+    traces: Sequence[tuple[bytes, bytes]] = ()
+    untraced: Sequence[bytes] = ()
 
 
 _HEAD = struct.Struct("<BBHqqq")

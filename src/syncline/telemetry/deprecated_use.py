@@ -29,6 +29,11 @@ class DeprecatedUse:
         with self._lock:
             self._in_use = dict(versions)
 
+    def versions(self) -> list[str]:
+        """The versions in use."""
+        with self._lock:
+            return list(self._in_use)
+
     def tell(self, now_s: float) -> None:
         """Say what is due; `now_s` is of a clock that never goes backwards."""
         with self._lock:

@@ -26,11 +26,26 @@ class PartitionStatus:
     t_ms: int
     held: str
     """Why the partition does not go on; empty when it does."""
+    last_event_us: int | None = None
+    """Largest event time folded since the agent's start."""
+    heartbeat_us: int | None = None
+    """When the broker took the last heartbeat that was folded, of any publisher."""
+    published_us: int | None = None
+    """Largest event time that heartbeats say was published to the topic."""
 
     @property
     def lag(self) -> int | None:
         """How many offsets are still to be folded, as last seen."""
         return None if self.end_offset is None else max(0, self.end_offset - self.next_offset)
+
+    def waited_us(self, now_us: int) -> int | None:
+        """How long the next record has waited at most: 0 at the end of the log; None where that is not known.
+
+        Never understated (P7): it cannot have come before the last one that was folded.
+        """
+        if self.lag == 0:
+            return 0
+        return None if self.lag is None or self.t_ms < 0 else max(0, now_us - self.t_ms * 1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,12 @@ class AgentStatus:
     """SHA-256 of the lock that it serves, in hex; empty before it serves anything."""
     deprecated: tuple[tuple[str, str], ...] = ()
     """(view version that it serves, until when and what to use instead)."""
+    contact_us: int | None = None
+    """When a broker answered it last."""
+    cohort: str = ""
+    """Its subscription's labels, as `name=value,…`; `all` without any."""
+    freshness: tuple[tuple[str, int], ...] = ()
+    """(topic, the age that contract and subscription allow, in µs), of those that state one."""
 
 
 Report = AgentStatus | ViolationCounts | CutReport
@@ -92,25 +113,33 @@ def decode_report(value: bytes | None) -> Report:
 def _status_record(status: AgentStatus) -> dict[str, Any]:
     record = asdict(status)
     record["reported_at"] = record.pop("reported_at_us")
+    record["contact"] = record.pop("contact_us")
     for partition in record["partitions"]:
         partition["digest"] = partition["digest"].to_bytes(8, "big")
+        for name in _TIMES:
+            partition[name] = partition.pop(f"{name}_us")
     record["cannot_serve"] = {str(release): why for release, why in status.cannot_serve}
     record["deprecated"] = dict(status.deprecated)
+    record["freshness"] = dict(status.freshness)
     return record
 
 
 def _status(record: dict[str, Any]) -> AgentStatus:
     record["reported_at_us"] = record.pop("reported_at")
-    record["partitions"] = tuple(
-        PartitionStatus(**{**partition, "digest": int.from_bytes(partition["digest"], "big")})
-        for partition in record["partitions"]
-    )
+    record["contact_us"] = record.pop("contact", None)
+    record["partitions"] = tuple(_partition(partition) for partition in record["partitions"])
     record["given_up"] = tuple(record["given_up"])
     record["cannot_serve"] = tuple(
         sorted((int(release), why) for release, why in record["cannot_serve"].items())
     )
-    record["deprecated"] = tuple(sorted(record["deprecated"].items()))
+    for name in ("deprecated", "freshness"):
+        record[name] = tuple(sorted(record.get(name, {}).items()))
     return AgentStatus(**record)
+
+
+def _partition(record: dict[str, Any]) -> PartitionStatus:
+    times = {f"{name}_us": record.pop(name, None) for name in _TIMES}
+    return PartitionStatus(**{**record, **times, "digest": int.from_bytes(record["digest"], "big")})
 
 
 def _counts_record(counts: ViolationCounts) -> dict[str, Any]:
@@ -149,10 +178,14 @@ def _counts(record: dict[str, Any]) -> ViolationCounts:
     )
 
 
+_TIMES = ("last_event", "heartbeat", "published")
+
+
 @cache
 def _statuses() -> Format:
     return Format(
-        load_schema("reports/agent_status.avsc"), older=[load_schema("reports/older/agent_status_1.avsc")]
+        load_schema("reports/agent_status.avsc"),
+        older=[load_schema(f"reports/older/agent_status_{number}.avsc") for number in (1, 2)],
     )
 
 

@@ -38,6 +38,11 @@ class ViolationReports:
         self.trouble = ""
         """Why the last report was lost; empty when it was not."""
 
+    @property
+    def totals(self) -> Tally:
+        """All that was counted since this was made."""
+        return self._windows.totals
+
     def count(self, tally: Tally, now_us: int) -> None:
         """Count what was judged just now. From any thread."""
         self._windows.add(tally, now_us)

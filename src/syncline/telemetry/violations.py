@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from syncline.contracts.checks.tally import Tally
 
-_Key = TypeVar("_Key", str, tuple[str, str, str, str])
+_Key = TypeVar("_Key", str, tuple[str, str], tuple[str, str, str, str])
 
 PUBLISHER = "publisher"
 AGENT = "agent"
@@ -77,6 +77,8 @@ class ViolationWindows:
         self._window_us = window_us
         self._number = 0
         self._tally = Tally()
+        self.totals = Tally()
+        """All that was counted since this was made; read it, whole columns at a time."""
         self._waiting: deque[ViolationCounts] = deque(maxlen=WAITING_MAX)
         self._lock = threading.Lock()
 
@@ -84,10 +86,11 @@ class ViolationWindows:
         """Count what was judged just now."""
         with self._lock:
             self._turn(now_us)
-            counted = self._tally
-            _merge(counted.judged, tally.judged, OTHER)
-            _merge(counted.broken, tally.broken, OTHER)
-            _merge(counted.violations, tally.violations, (OTHER, OTHER, OTHER, OTHER))
+            for counted in (self._tally, self.totals):
+                _merge(counted.judged, tally.judged, OTHER)
+                _merge(counted.broken, tally.broken, OTHER)
+                _merge(counted.violations, tally.violations, (OTHER, OTHER, OTHER, OTHER))
+                _merge(counted.actions, tally.actions, (OTHER, OTHER))
 
     def add_kept(self, view_version: str, rows: int, now_us: int) -> None:
         """Count rows that broke nothing: `add` for the most frequent case."""
@@ -97,6 +100,7 @@ class ViolationWindows:
             if view_version not in judged and len(judged) >= ENTRIES_MAX:
                 view_version = OTHER
             judged[view_version] += rows
+            self.totals.judged[view_version] += rows
 
     def next_finished(self, now_us: int) -> ViolationCounts | None:
         """The oldest window that is over and not dropped yet."""

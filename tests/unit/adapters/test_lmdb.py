@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -328,8 +329,119 @@ def test_another_layout_is_refused(folder: Path, mark: bytes | None) -> None:
             transaction.put(layout.FORMAT_KEY, mark, db=marks)
 
     for asked in ({"create": True}, {"read_only": True}):
-        with pytest.raises(StoreCorrupt, match=r"this Syncline reads 1: run the Syncline that wrote it"):
+        with pytest.raises(
+            StoreCorrupt, match=r"this Syncline reads 1 and 2: run the Syncline that wrote it"
+        ):
             LmdbStore.open(folder, **asked)
+
+
+def format_of(folder: Path, new: int | None = None) -> int:
+    """The layout that the closed store is marked with; another one if it is to be."""
+    with lmdb.open(str(folder), max_dbs=8) as raw, raw.begin(write=True) as transaction:
+        marks = raw.open_db(layout.LAYOUT, txn=transaction)
+        if new is not None:
+            transaction.put(layout.FORMAT_KEY, layout.pack_count(new), db=marks)
+        return layout.parse_count(transaction.get(layout.FORMAT_KEY, db=marks))
+
+
+def traced(n: int) -> PartitionWrite:
+    """A write of one traced cell."""
+    return PartitionWrite(
+        "flights", 0, PartitionState(next_offset=n), [b"k"], [b"cell"], traces=[(b"k", b"%d" % n)]
+    )
+
+
+def trace(store: LmdbStore) -> bytes | None:
+    """What stands beside that cell."""
+    with store.snapshot() as snapshot:
+        return snapshot.trace("flights", 0, b"k")
+
+
+def test_a_store_without_traces_is_read_as_it_is(folder: Path) -> None:
+    """A store of layout 1 is read by a reader, which finds no traces and leaves the mark alone."""
+    store = LmdbStore.open(folder, create=True)
+    store.commit([write(5)])
+    store.close()
+    assert format_of(folder, new=1) == 1
+
+    reader = LmdbStore.open(folder, read_only=True)
+
+    assert (next_offset(reader), trace(reader)) == (5, None)
+    reader.close()
+    assert format_of(folder) == 1
+
+
+def test_a_store_without_traces_can_have_them_once_it_is_opened_for_writing(folder: Path) -> None:
+    """Layout 1 becomes 2 before anything is written, also when a reader had it open first; nothing is lost."""
+    store = LmdbStore.open(folder, create=True)
+    store.commit([write(5)], {"release": b"7"})
+    store.close()
+    format_of(folder, new=1)
+    reader = LmdbStore.open(folder, read_only=True)
+
+    writer = LmdbStore.open(folder)
+    with writer.snapshot() as snapshot:
+        assert (snapshot.meta("release"), snapshot.generation()) == (b"7", 1)
+    assert next_offset(reader) == 5
+    writer.commit([traced(6)])
+
+    assert trace(reader) == b"6"
+    writer.close()
+    reader.close()
+    assert format_of(folder) == layout.FORMAT == 2
+
+
+def test_a_store_with_a_full_map_is_marked_all_the_same(folder: Path) -> None:
+    """A map of exactly the size of what it holds grows for the mark, as it would for a commit."""
+    store = LmdbStore.open(folder, create=True)
+    store.commit([write(1, keys=2_000, size=1_000)])
+    store.close()
+    format_of(folder, new=1)
+
+    again = LmdbStore.open(folder, map_bytes=1 << 12)
+
+    assert next_offset(again) == 1
+    again.close()
+    assert format_of(folder) == layout.FORMAT
+
+
+def test_opening_a_store_of_today_writes_nothing(folder: Path) -> None:
+    """An agent that restarts on a full disk opens its store."""
+    LmdbStore.open(folder, create=True).close()
+    before = (folder / "data.mdb").read_bytes()
+
+    LmdbStore.open(folder).close()
+
+    assert (folder / "data.mdb").read_bytes() == before
+
+
+def test_traces_outlive_their_process(folder: Path) -> None:
+    """P3: cell and trace are there when the store is opened again; the database of traces is made by the first one."""
+    store = LmdbStore.open(folder, create=True)
+    store.commit([write(1)])
+    assert store._environment is not None
+    assert not store._environment.handles.traces
+    store.commit([traced(2)])
+    assert list(store._environment.handles.traces) == [("flights", 0)]
+    store.close()
+
+    again = LmdbStore.open(folder)
+
+    assert trace(again) == b"2"
+    again.commit([PartitionWrite("flights", 0, PartitionState(), [b"k"], [b"new"], untraced=[b"k"])])
+    assert trace(again) is None
+    again.close()
+
+
+def test_hundreds_of_partitions_have_room_for_traces(store: LmdbStore) -> None:
+    """Three databases for each partition, made one by one and all at once."""
+    for n in range(150):
+        store.commit([replace(traced(n), partition=n, tombstones_added=[(n, b"k")])])
+    store.commit([replace(traced(n), partition=n) for n in range(150, 500)])
+
+    with store.snapshot() as snapshot:
+        found = [snapshot.trace("flights", n, b"k") for n in range(500)]
+    assert found == [b"%d" % n for n in range(500)]
 
 
 def test_a_failed_open_lets_go_of_everything(folder: Path) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -231,6 +232,23 @@ def test_a_reader_in_another_process_sees_new_partitions(folder: Path, child: Ca
     assert ask(reader, [["t", 0], ["t", 1]]) == [1, 2, [1, 2]]
     store.commit([PartitionWrite("u", at, PartitionState(), [b"k"], [b"333"]) for at in range(600)])
     assert ask(reader, [["t", 1], ["u", 599]]) == [1, 602, [2, 3]]
+    store.close()
+
+
+def test_a_reader_in_another_process_sees_traces(folder: Path, child: Callable) -> None:
+    """The database of a partition's first trace is made after the reader opened; what goes away is gone there too."""
+    program = READER.replace("snapshot.cell(", "snapshot.trace(")
+    assert program != READER
+    store = LmdbStore.open(folder, create=True)
+    store.commit([one("plain")])
+    reader = child(program, folder)
+    assert told(reader) == "open"
+    assert ask(reader, [["t", 0]]) == [0, 1, [None]]
+
+    store.commit([replace(one("traced"), traces=[(b"k", b"123")])])
+    assert ask(reader, [["t", 0], ["t", 1]]) == [0, 1, [3, None]]
+    store.commit([replace(one("plain again"), untraced=[b"k"])])
+    assert ask(reader, [["t", 0]]) == [0, 1, [None]]
     store.close()
 
 

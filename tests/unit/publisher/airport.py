@@ -6,6 +6,8 @@ import json
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import CollectorRegistry
+
 from syncline.catalog.events import ViewVersionRegistered
 from syncline.catalog_client import Author, CatalogClient
 from syncline.clock import SystemClock
@@ -14,6 +16,7 @@ from syncline.contracts.odcs.document import parse_contract
 from syncline.ports.log import TopicSpec
 from syncline.publisher import Publisher
 from syncline.settings import PublisherSettings
+from syncline.telemetry.telemetry import Telemetry
 from syncline.wire.topics import CATALOG_CONFIG, DEAD_LETTER_CONFIG, Topics, dead_letters, feature_config
 
 if TYPE_CHECKING:
@@ -117,9 +120,9 @@ def register(log: Log, contract: Contract, *, prefix: str, schema_id: int = 7) -
 def make_publisher(log: Log, clock: Clock, *, prefix: str, **settings: Any) -> Publisher:
     """A publisher named `job` that sends no heartbeat while a test runs, unless told otherwise."""
     given = {"publisher": "job", "heartbeat_interval_s": 3_600.0, **settings}
-    return Publisher(
-        log, settings=PublisherSettings(prefix=prefix, **given), clock=clock, topics=Topics(prefix)
-    )
+    loaded = PublisherSettings(prefix=prefix, **given)
+    telemetry = Telemetry(loaded, service="job", instance="job", clock=clock, registry=CollectorRegistry())
+    return Publisher(log, settings=loaded, clock=clock, topics=Topics(prefix), telemetry=telemetry)
 
 
 def records(log: Log, topic: str) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from syncline.state.cell import (
     HEAD_BYTES,
     Cell,
     cell_hash,
+    cell_hashes,
     cell_heads,
     key_buckets,
+    mark_traced,
     pack_cells,
     recount,
     unpack_cell,
@@ -26,10 +29,11 @@ KEYS = st.binary(min_size=1, max_size=511)
 CELLS = st.builds(
     Cell,
     st.integers(-(2**63), 2**63 - 1),
-    st.integers(0, 2**63 - 1),
+    st.integers(0, 2**62 - 1),
     st.booleans(),
     st.integers(0, 2**32 - 1),
     st.binary(max_size=60),
+    st.booleans(),
 )
 
 
@@ -43,7 +47,7 @@ def packed(key: bytes, cell: Cell) -> bytes:
         schema_ids=np.array([cell.schema_id], np.int64),
         payloads=[cell.payload],
     )
-    return cells[0]
+    return mark_traced(cells[0]) if cell.traced else cells[0]
 
 
 @given(cells=st.dictionaries(KEYS, CELLS, max_size=8))
@@ -59,6 +63,7 @@ def test_what_is_packed_comes_back_with_the_hash_that_promises_md_states(cells: 
         schema_ids=np.array([cell.schema_id for cell in values], np.int64),
         payloads=[cell.payload for cell in values],
     )
+    front = [mark_traced(one) if cell.traced else one for one, cell in zip(front, values, strict=True)]
     heads = cell_heads(front)
 
     assert [unpack_cell(key, one) for key, one in zip(keys, front, strict=True)] == values
@@ -76,6 +81,36 @@ def test_what_is_packed_comes_back_with_the_hash_that_promises_md_states(cells: 
     assert heads.offsets.tolist() == [cell.offset for cell in values]
     assert heads.event_times_us.tolist() == [cell.event_time_us for cell in values]
     assert heads.deleted.tolist() == [cell.deleted for cell in values]
+    assert heads.traced.tolist() == [cell.traced for cell in values]
+
+
+@given(key=KEYS, cell=CELLS)
+def test_marking_a_cell_traced_changes_nothing_else(key: bytes, cell: Cell) -> None:
+    """P2: value, offset, hash and bucket stay, so that agents which sampled otherwise have the same digest."""
+    plain = packed(key, replace(cell, traced=False))
+
+    marked = mark_traced(plain)
+
+    assert mark_traced(marked) == marked != plain
+    assert unpack_cell(key, marked) == replace(cell, traced=True)
+    assert cell_hash(key, marked) == cell_hash(key, plain)
+    assert cell_hashes([key], [marked]).tolist() == cell_hashes([key], [plain]).tolist()
+    heads, counted = cell_heads([plain, marked]), recount([(key, plain), (key, marked)])
+    assert heads.offsets.tolist() == [cell.offset] * 2
+    assert heads.traced.tolist() == [False, True]
+    assert heads.hashes.tolist() == counted.hashes.tolist() == [cell_hash(key, plain)] * 2
+    assert counted.broken.tolist() == [False, False]
+
+
+@given(key=KEYS, cell=CELLS)
+def test_a_flip_of_the_traced_bit_is_found(key: bytes, cell: Cell) -> None:
+    """P5: no cell becomes traced, or untraced, by one wrong bit."""
+    bad = bytearray(packed(key, cell))
+    bad[7] ^= 0x40
+
+    assert recount([(key, bytes(bad))]).broken.tolist() == [True]
+    with pytest.raises(StoreCorrupt):
+        unpack_cell(key, bytes(bad))
 
 
 @settings(deadline=None)
@@ -125,7 +160,7 @@ def test_buckets_are_the_low_byte_of_the_keys_own_hash(keys: list[bytes]) -> Non
 
 def test_no_cells_are_no_trouble() -> None:
     """A batch in which every key is new has no old cells to look at."""
-    assert cell_heads([]).offsets.tolist() == []
+    assert cell_heads([]).offsets.tolist() == cell_heads([]).traced.tolist() == []
 
 
 @given(cells=st.dictionaries(KEYS, CELLS, min_size=1, max_size=8), data=st.data())

@@ -20,7 +20,7 @@ from syncline.telemetry.reports import (
     decode_report,
     encode_report,
 )
-from syncline.wire.dead_letters import Reason
+from syncline.wire.dead_letters import DeadLetter, Reason
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 LONGS = st.integers(-(2**63), 2**63 - 1)
@@ -80,7 +80,8 @@ def test_happenings_are_counted_once() -> None:
     events = AgentEvents("model/a")
 
     events.batch_applied("delay", rows=5, written=3)
-    events.rejected("t", 0, [Reason("maximum", "mean", "", "CONTRACT", "delay@1.0", 7)] * 2)
+    reason = Reason("maximum", "mean", "", "CONTRACT", "delay@1.0", 7)
+    events.rejected("t", 0, [DeadLetter("t", 0, 1, 2, b"k", b"v", (), reason, "model/a")] * 2)
     tally = Tally()
     for _ in range(5):
         tally.add_broken("delay@1.0", [Violation("mean", "maximum", "<= 1", "2")], Action.OBSERVED)
@@ -97,7 +98,7 @@ def test_logs_off_a_terminal_are_json_on_stderr() -> None:
         "from syncline.telemetry.logging import configure_logging\n"
         "from syncline.telemetry.agent_events import AgentEvents\n"
         "configure_logging('info')\n"
-        "AgentEvents('model/a').held('t', 3, 'why\\nso')\n"
+        "AgentEvents('model/a').held('t', 3, 'why\\nso', offset=4)\n"
     )
 
     done = subprocess.run(

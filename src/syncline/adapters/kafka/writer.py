@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -69,14 +69,15 @@ class KafkaWriter:
         values: Sequence[bytes | None],
         *,
         start: int = 0,
-        headers: Sequence[Headers] | None = None,
+        stop: int | None = None,
+        headers: Sequence[Headers] | Mapping[int, Headers] | None = None,
         on_outcome: OnOutcome | None = None,
     ) -> int:
         """See `LogWriter.append_many`. A row that cannot be sent fails; the others go on."""
         self._usable()
         produce = self._producer.produce
         deliver = self._ledger.deliver(on_outcome)
-        count = len(keys)
+        count = len(keys) if stop is None else stop
         row = start
         while row < count:
             try:

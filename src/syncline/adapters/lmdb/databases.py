@@ -55,13 +55,25 @@ def check_format(handles: Handles, folder: Path) -> None:
         raise StoreMissing(f"the store at {folder} is still being created: try again once its agent runs")
     with handles.environment.begin() as transaction:
         packed = transaction.get(layout.FORMAT_KEY, db=marks)
-    if packed is None or packed != layout.pack_count(layout.FORMAT):
+    if packed is None or packed not in map(layout.pack_count, layout.FORMATS_READ):
         found = (
             layout.parse_count(packed)
             if packed is None or len(packed) == len(layout.pack_count(0))
             else "unknown"
         )
         raise StoreCorrupt(
-            f"{folder} has layout {found}, this Syncline reads {layout.FORMAT}: "
+            f"{folder} has layout {found}, this Syncline reads {' and '.join(map(str, layout.FORMATS_READ))}: "
             "run the Syncline that wrote it, or delete the folder; a new agent fills it again"
         )
+
+
+def bring_up_to_date(handles: Handles) -> None:
+    """Mark an older store as one of today's layout, for it is about to be written: older Synclines refuse it then.
+
+    Raises:
+        lmdb.Error: nothing was changed.
+    """
+    marks, today = handles.fixed[layout.LAYOUT], layout.pack_count(layout.FORMAT)
+    with handles.environment.begin(write=True) as transaction:
+        if transaction.get(layout.FORMAT_KEY, db=marks) != today:
+            transaction.put(layout.FORMAT_KEY, today, db=marks)

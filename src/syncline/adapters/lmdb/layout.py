@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import struct
 
-FORMAT = 1
-"""The layout's version; raise it whenever an older Syncline could misread a newer store, or the reverse."""
+FORMAT = 2
+"""The layout's version; raise it whenever an older Syncline could misread a newer store, or the reverse.
+
+2 has traces: in cells a bit that says there is one, and databases of them. 1 is the same without any.
+"""
+FORMATS_READ = (1, FORMAT)
+"""A writer that opens an older one of these makes it `FORMAT`."""
 
 STATES = b"states"
 META = b"meta"
@@ -26,11 +31,16 @@ def tombstones_name(topic: str, partition: int) -> bytes:
     return f"tombstones/{topic}/{partition}".encode()
 
 
+def traces_name(topic: str, partition: int) -> bytes:
+    """The database of the traces that stand beside a partition's traced cells: entity key → trace."""
+    return f"traces/{topic}/{partition}".encode()
+
+
 def parse_name(name: bytes) -> tuple[str, str, int] | None:
-    """What a database holds: (`cells` or `tombstones`, topic, partition); None for the fixed ones."""
+    """What a database holds: (`cells`, `tombstones` or `traces`, topic, partition); None for the fixed ones."""
     parts = name.rstrip(b"\0").decode().split("/")
     match parts:
-        case [("cells" | "tombstones") as kind, topic, partition]:
+        case [("cells" | "tombstones" | "traces") as kind, topic, partition]:
             return kind, topic, int(partition)
     return None
 

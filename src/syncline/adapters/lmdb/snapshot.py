@@ -49,7 +49,7 @@ class LmdbSnapshot:
 
     def state(self, topic: str, partition: int) -> PartitionState | None:
         """See `StoreSnapshot.state`."""
-        packed = self._get(layout.STATES, layout.state_key(topic, partition))
+        packed = self._get(self._handles.fixed[layout.STATES], layout.state_key(topic, partition))
         return None if packed is None else PartitionState.unpack(packed)
 
     def partitions(self) -> list[tuple[str, int]]:
@@ -78,16 +78,11 @@ class LmdbSnapshot:
 
     def cell(self, topic: str, partition: int, key: bytes) -> bytes | None:
         """See `StoreSnapshot.cell`."""
-        database = self._handles.cells.get((topic, partition))
-        if database is None:
-            return None
-        try:
-            cell: bytes | None = self._transaction.get(key, db=database)
-        except lmdb.BadValsizeError:
-            return None
-        except lmdb.Error as error:
-            raise explain(error, self._environment.folder) from error
-        return cell
+        return self._get(self._handles.cells.get((topic, partition)), key)
+
+    def trace(self, topic: str, partition: int, key: bytes) -> bytes | None:
+        """See `StoreSnapshot.trace`."""
+        return self._get(self._handles.traces.get((topic, partition)), key)
 
     def scan(self, topic: str, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """See `StoreSnapshot.scan`."""
@@ -117,15 +112,17 @@ class LmdbSnapshot:
 
     def meta(self, name: str) -> bytes | None:
         """See `StoreSnapshot.meta`."""
-        return self._get(layout.META, name.encode())
+        return self._get(self._handles.fixed[layout.META], name.encode())
 
     def generation(self) -> int:
         """See `StoreSnapshot.generation`."""
         return self._generation
 
-    def _get(self, database: bytes, key: bytes) -> bytes | None:
+    def _get(self, database: lmdb._Database | None, key: bytes) -> bytes | None:
+        if database is None:
+            return None
         try:
-            value: bytes | None = self._transaction.get(key, db=self._handles.fixed[database])
+            value: bytes | None = self._transaction.get(key, db=database)
         except lmdb.BadValsizeError:
             return None
         except lmdb.Error as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import lmdb
 
 from syncline.adapters.lmdb.data_file import DATA
+from syncline.adapters.lmdb.databases import bring_up_to_date
 from syncline.adapters.lmdb.faults import explain
 from syncline.adapters.lmdb.sharing import SHARING
 from syncline.adapters.lmdb.snapshot import LmdbSnapshot
@@ -56,13 +57,14 @@ class LmdbStore:
     ) -> Self:
         """Open the folder's store, to write it or `read_only`; `create` makes what is missing (folder: 0700).
 
-        `map_bytes` is how large the store may grow at first, in bytes; it doubles up to `map_bytes_max`.
+        `map_bytes` is how large the store may grow at first, in bytes; it doubles up to `map_bytes_max`. A store of an
+        older layout is read as it is; opened to be written, it becomes one that older Synclines refuse.
 
         Raises:
             StoreMissing: there is none, and `create` was not asked for.
             StoreBusy: it is being written already.
             StoreCorrupt: it is cut off, none of ours, or of another layout.
-            StoreFull: no room to create it.
+            StoreFull: no room to create it, or to mark it as one of today's layout.
             StoreError: it cannot be opened; the message says why.
         """
         folder = Path(path)
@@ -82,6 +84,9 @@ class LmdbStore:
             environment = SHARING.take(folder, writable=True, map_bytes=map_bytes)
             try:
                 environment.use_for_writing(lock, map_bytes)
+                store = cls(folder, environment, writer_lock=lock, map_bytes_max=map_bytes_max)
+                with environment.commits:
+                    store._growing(environment, lambda: bring_up_to_date(environment.handles))
             except BaseException as error:
                 SHARING.give_back(environment)
                 if isinstance(error, lmdb.Error):
@@ -90,7 +95,7 @@ class LmdbStore:
         except BaseException:
             lock.close()
             raise
-        return cls(folder, environment, writer_lock=lock, map_bytes_max=map_bytes_max)
+        return store
 
     def snapshot(self) -> LmdbSnapshot:
         """See `Store.snapshot`."""

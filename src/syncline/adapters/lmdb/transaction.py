@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 def names_needed(writes: Sequence[PartitionWrite]) -> set[bytes]:
     """The databases that a commit writes to, apart from the fixed ones."""
-    cells = {layout.cells_name(write.topic, write.partition) for write in writes if write.keys}
-    return cells | {
-        layout.tombstones_name(write.topic, write.partition) for write in writes if write.tombstones_added
-    }
+    names: set[bytes] = set()
+    for write in writes:
+        place = write.topic, write.partition
+        if write.keys:
+            names.add(layout.cells_name(*place))
+        if write.tombstones_added:
+            names.add(layout.tombstones_name(*place))
+        if write.traces:
+            names.add(layout.traces_name(*place))
+    return names
 
 
 def write_all(
@@ -41,10 +47,11 @@ def write_all(
             opened[name] = environment.open_db(name, txn=transaction, dupsort=name.startswith(b"tombstones/"))
         now = handles.extended(opened) if opened else handles
         for write in writes:
-            _write_cells(transaction, now.cells.get((write.topic, write.partition)), write)
-            _write_tombstones(transaction, now.tombstones.get((write.topic, write.partition)), write)
-            key = layout.state_key(write.topic, write.partition)
-            transaction.put(key, write.state.pack(), db=now.fixed[layout.STATES])
+            place = write.topic, write.partition
+            _write_cells(transaction, now.cells.get(place), write)
+            _write_tombstones(transaction, now.tombstones.get(place), write)
+            _write_traces(transaction, now.traces.get(place), write)
+            transaction.put(layout.state_key(*place), write.state.pack(), db=now.fixed[layout.STATES])
         if meta:
             _write_meta(transaction, now, meta)
     return opened
@@ -57,7 +64,11 @@ def clear_all(handles: Handles, meta: Mapping[str, bytes | None]) -> None:
         lmdb.Error: nothing was changed.
     """
     with handles.environment.begin(write=True) as transaction:
-        for database in (*handles.cells.values(), *handles.tombstones.values()):
+        for database in (
+            *handles.cells.values(),
+            *handles.tombstones.values(),
+            *handles.traces.values(),
+        ):
             transaction.drop(database, delete=False)
         for name in (layout.STATES, layout.META):
             transaction.drop(handles.fixed[name], delete=False)
@@ -75,6 +86,7 @@ def forget_all(handles: Handles, places: Sequence[tuple[str, int]], meta: Mappin
             for database in (
                 handles.cells.get((topic, partition)),
                 handles.tombstones.get((topic, partition)),
+                handles.traces.get((topic, partition)),
             ):
                 if database is not None:
                     transaction.drop(database, delete=False)
@@ -103,6 +115,17 @@ def _write_tombstones(
         transaction.delete(time, key, db=database)
     if write.tombstones_added:
         transaction.cursor(db=database).putmulti(_time_keys(write.tombstones_added))
+
+
+def _write_traces(
+    transaction: lmdb.Transaction, database: lmdb._Database | None, write: PartitionWrite
+) -> None:
+    if database is None:
+        return
+    for key in sorted({*write.dropped, *write.untraced}):
+        transaction.delete(key, db=database)
+    if write.traces:
+        transaction.cursor(db=database).putmulti(sorted(write.traces))
 
 
 def _write_meta(transaction: lmdb.Transaction, handles: Handles, meta: Mapping[str, bytes | None]) -> None:

@@ -346,17 +346,19 @@ class MemoryWriter:
         values: Sequence[bytes | None],
         *,
         start: int = 0,
-        headers: Sequence[Headers] | None = None,
+        stop: int | None = None,
+        headers: Sequence[Headers] | Mapping[int, Headers] | None = None,
         on_outcome: OnOutcome | None = None,
     ) -> int:
         """See `LogWriter.append_many`."""
-        for row in range(start, len(keys)):
+        count = len(keys) if stop is None else stop
+        for row in range(start, count):
             carried = headers[row] if headers is not None else ()
             try:
                 self.append(topic, key=keys[row], value=values[row], headers=carried, on_outcome=on_outcome)
             except BufferError:
                 return row
-        return len(keys)
+        return count
 
     def poll(self, timeout_s: float) -> int:
         """See `LogWriter.poll`. Never waits: what can be stored is stored at once."""

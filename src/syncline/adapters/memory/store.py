@@ -127,6 +127,11 @@ class MemorySnapshot:
         found = self._at.partitions.get((topic, partition))
         return found.cells.get(key) if found else None
 
+    def trace(self, topic: str, partition: int, key: bytes) -> bytes | None:
+        """See `StoreSnapshot.trace`."""
+        found = self._at.partitions.get((topic, partition))
+        return found.traces.get(key) if found else None
+
     def scan(self, topic: str, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """See `StoreSnapshot.scan`."""
         found = self._at.partitions.get((topic, partition))
@@ -158,14 +163,19 @@ class _Partition:
     state: PartitionState
     cells: dict[bytes, bytes] = field(default_factory=dict)
     tombstones: set[tuple[int, bytes]] = field(default_factory=set)
+    traces: dict[bytes, bytes] = field(default_factory=dict)
 
     def apply(self, write: PartitionWrite) -> None:
         self.state = write.state
         for key in write.dropped:
             self.cells.pop(key, None)
+            self.traces.pop(key, None)
+        for key in write.untraced:
+            self.traces.pop(key, None)
         self.cells.update(zip(write.keys, write.cells, strict=True))
         self.tombstones.difference_update(write.tombstones_removed)
         self.tombstones.update(write.tombstones_added)
+        self.traces.update(write.traces)
 
 
 @dataclass(slots=True)
@@ -198,7 +208,9 @@ class _Version:
         if place not in self.owned:
             old = self.partitions.get(place)
             self.partitions[place] = (
-                _Partition(state, dict(old.cells), set(old.tombstones)) if old else _Partition(state)
+                _Partition(state, dict(old.cells), set(old.tombstones), dict(old.traces))
+                if old
+                else _Partition(state)
             )
             self.owned.add(place)
         return self.partitions[place]

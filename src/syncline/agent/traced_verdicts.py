@@ -1,0 +1,53 @@
+"""What became of the traced records of a slice: from its verdict, row by row, as they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from syncline.telemetry import names
+from syncline.telemetry.agent_spans import Judged
+
+if TYPE_CHECKING:
+    from syncline.schema_book import SchemaBook
+    from syncline.state.partition import PartitionWrite
+    from syncline.state.rows import Rows
+    from syncline.state.verdict import Verdict
+    from syncline.telemetry.agent_spans import TracedUpdate
+
+
+def traced_verdicts(
+    rows: Rows,
+    verdict: Verdict,
+    write: PartitionWrite,
+    traced: Mapping[int, TracedUpdate],
+    book: SchemaBook,
+) -> Iterator[tuple[TracedUpdate, Judged]]:
+    """Each traced record that was judged, with what became of it; those after the stop come again."""
+    rejected = {int(rows.offsets[reject.row]): reject.reason for reject in verdict.rejects}
+    observed: dict[int, str] = {}
+    for row, violation in verdict.observed:
+        observed.setdefault(int(rows.offsets[row]), violation.rule)
+    written = {trace for _, trace in write.traces}
+    updates = verdict.updates
+    for offset, update in traced.items():
+        if offset in rejected:
+            reason = rejected[offset]
+            yield update, Judged(names.DEAD_LETTERED, reason.rule, reason.view_version, written=False)
+            continue
+        row = int(updates.offsets.searchsorted(offset))
+        if row == len(updates) or updates.offsets[row] != offset:
+            continue
+        schema_id = int(updates.schema_ids[row])
+        # A delete names no version.
+        version = book[schema_id].contract.reference if schema_id in book else ""
+        process = update.span.get_span_context().span_id.to_bytes(8, "big")
+        yield (
+            update,
+            Judged(
+                names.OBSERVED if offset in observed else names.PASSED,
+                observed.get(offset, ""),
+                version,
+                written=any(process in trace for trace in written),
+            ),
+        )

@@ -1,0 +1,141 @@
+"""Where spans go: to the application's own tracer provider where it has one, else as the `OTEL_…` variables say."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from syncline.version import __version__
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from syncline.telemetry.dropped import OnDropped
+
+_LOGGER = logging.getLogger("syncline.telemetry")
+_LOGGER.addHandler(logging.NullHandler())
+
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_EXPORTERS = {"otlp": {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}}
+
+
+class Spans:
+    """A provider to take tracers from, and how to end it."""
+
+    def __init__(self, provider: trace.TracerProvider, *, owned: TracerProvider | None = None) -> None:
+        """`owned` is ours to end; the application's is not."""
+        self.provider = provider
+        self._owned = owned
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether no provider of the application's was there."""
+        return self._owned is not None
+
+    def flush(self, timeout_s: float) -> None:
+        """Send what waits, for so long at most: an exporter that nobody answers holds nobody up."""
+        if self._owned is not None:
+            _bounded(self._owned.force_flush, timeout_s)
+
+    def close(self, timeout_s: float) -> None:
+        """Send what waits, for so long at most, and end. Idempotent. The application's own provider goes on."""
+        if self._owned is not None:
+            owned, self._owned = self._owned, None
+            _bounded(owned.shutdown, timeout_s)
+
+
+def find_spans(
+    *,
+    service: str,
+    instance: str,
+    on_dropped: OnDropped,
+    environment: Mapping[str, str] | None = None,
+) -> Spans | None:
+    """The provider that this process's spans go to; None where nobody asked for any.
+
+    The application's own counts first. Without one, spans are exported where a variable of OpenTelemetry's says so:
+    `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` or `OTEL_TRACES_EXPORTER`. `OTEL_SERVICE_NAME`
+    and `OTEL_RESOURCE_ATTRIBUTES` count before `service` and `instance`.
+    """
+    given = os.environ if environment is None else environment
+    if given.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return None
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider):
+        return Spans(provider)
+    names = [name.strip() for name in given.get("OTEL_TRACES_EXPORTER", "").split(",") if name.strip()]
+    if not names and any(given.get(name) for name in _ENDPOINTS):
+        names = ["otlp"]
+    if not names or "none" in names:
+        return None
+    exporters = [exporter for name in names if (exporter := _exporter(name, given)) is not None]
+    if not exporters:
+        return None
+    owned = _provider(exporters, service=service, instance=instance, on_dropped=on_dropped)
+    return Spans(owned, owned=owned)
+
+
+def _provider(
+    exporters: Sequence[SpanExporter], *, service: str, instance: str, on_dropped: OnDropped
+) -> TracerProvider:
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  an extra
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  see above
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased  # noqa: PLC0415  see above
+
+    from syncline.telemetry.span_queue import CountedBatches  # noqa: PLC0415  see above
+
+    ours = {"service.name": service, "service.instance.id": instance, "service.version": __version__}
+    named = Resource.create().attributes
+    # Resource.create fills in a name of its own where none is given.
+    kept = {
+        name: value
+        for name, value in named.items()
+        if name != "service.name" or not str(value).startswith("unknown_service")
+    }
+    # What is recorded is decided before a span is made (`sampling`): here what is made is kept.
+    provider = TracerProvider(
+        resource=Resource(ours | kept), sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False
+    )
+    for exporter in exporters:
+        provider.add_span_processor(CountedBatches(exporter, on_dropped=on_dropped))
+    return provider
+
+
+def _exporter(name: str, given: Mapping[str, str]) -> SpanExporter | None:
+    """The exporter of this name, found as OpenTelemetry's own launcher finds it: by its entry point."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  only where spans are exported
+
+    protocol = (
+        given.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+        or given.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        or "http/protobuf"
+    ).strip()
+    entry = _EXPORTERS.get(name, {}).get(protocol, name)
+    found = next(iter(entry_points(group="opentelemetry_traces_exporter", name=entry)), None)
+    if found is None:
+        wanted = f"{name} over {protocol}" if name in _EXPORTERS else name
+        _LOGGER.warning(
+            "no traces are exported: OpenTelemetry's exporter `%s` is not installed here. "
+            "`pip install 'syncline[otel]'` brings OTLP over http/protobuf",
+            wanted,
+        )
+        return None
+    made: Any = found.load()
+    exporter: SpanExporter = made()
+    return exporter
+
+
+def _bounded(end: Callable[[], object], timeout_s: float) -> None:
+    """Do it in a thread of its own, and wait for it so long: the SDK's own limits are of half a minute."""
+    thread = threading.Thread(target=end, name="syncline-spans-end", daemon=True)
+    deadline_s = time.monotonic() + timeout_s
+    thread.start()
+    thread.join(max(0.0, deadline_s - time.monotonic()))

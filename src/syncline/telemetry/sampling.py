@@ -1,0 +1,113 @@
+"""Which updates are traced: a share of them, evenly by chance, and at most so many a second. Reads no clock."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+from collections.abc import Callable, Sequence
+
+
+class Budget:
+    """So many a second, and at most one second's worth at once. Not safe for use by several threads."""
+
+    def __init__(self, per_s: float) -> None:
+        """`per_s` may be infinite, or less than one; 0 allows nothing."""
+        self._per_s = per_s
+        self._most = max(1.0, per_s) if per_s > 0 else 0.0
+        self._left = self._most
+        self._at_s: float | None = None
+
+    def take(self, now_s: float, wanted: int = 1) -> int:
+        """How many of these may be had now; `now_s` is of a clock that never goes backwards."""
+        if math.isinf(self._per_s):
+            return wanted
+        self._refill(now_s)
+        granted = min(wanted, int(self._left))
+        self._left -= granted
+        return granted
+
+    def allows(self, now_s: float) -> bool:
+        """Whether one could be had now."""
+        if math.isinf(self._per_s):
+            return True
+        self._refill(now_s)
+        return self._left >= 1
+
+    def _refill(self, now_s: float) -> None:
+        if self._at_s is not None and now_s > self._at_s:
+            self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+
+
+class RowSampler:
+    """Picks rows out of batches: each with the same chance, however the rows come in batches.
+
+    A batch of which no row is picked costs one subtraction: the next row to be picked is known beforehand. Safe for
+    use by several threads, which may pick a row more or less together.
+    """
+
+    def __init__(
+        self,
+        share: float,
+        cap_per_s: float,
+        *,
+        chance: Callable[[], float] = random.random,
+        on_capped: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """`chance` gives numbers from 0 up to, not including, 1. `on_capped` hears how many were over the cap."""
+        self._share = share
+        self._budget = Budget(cap_per_s)
+        self._chance = chance
+        self._on_capped = on_capped
+        self._lock = threading.Lock()
+        self._ahead = self._gap()
+        """How many rows pass before the next one that is picked."""
+
+    def pick(self, count: int, now_s: float) -> Sequence[int]:
+        """The numbers of the rows to be traced, of `count` that come now; ascending, and most often none."""
+        ahead = self._ahead - count
+        if ahead >= 0:
+            self._ahead = ahead
+            return ()
+        return self._picked(count, now_s)
+
+    def is_due(self, count: int, now_s: float) -> bool:
+        """Whether one of the next `count` rows would be picked."""
+        return self._ahead < count and self._budget.allows(now_s)
+
+    def pass_by(self, count: int) -> None:
+        """So many rows came that must not be picked; one that was due is due next."""
+        self._ahead = max(0, self._ahead - count)
+
+    def take(self, now_s: float, wanted: int) -> int:
+        """How many of these, which somebody else has chosen already, may be traced under the cap."""
+        with self._lock:
+            granted = self._budget.take(now_s, wanted)
+        if granted < wanted:
+            self._on_capped(wanted - granted)
+        return granted
+
+    def _picked(self, count: int, now_s: float) -> Sequence[int]:
+        capped = 0
+        with self._lock:
+            picked, row = [], min(self._ahead, count)
+            while row < count:
+                if not self._budget.take(now_s):
+                    # All that is left of the second: what would have been picked is reckoned, not drawn.
+                    capped, row = max(1, round((count - row) * self._share)), count + self._gap()
+                    break
+                picked.append(row)
+                row += 1 + self._gap()
+            self._ahead = row - count
+        if capped:
+            self._on_capped(capped)
+        return picked
+
+    def _gap(self) -> int:
+        """How many rows pass between two picks: geometric, so that each row has the same chance."""
+        if self._share >= 1:
+            return 0
+        if self._share <= 0:
+            return 1 << 60
+        return min(1 << 60, int(math.log(1.0 - self._chance()) / math.log1p(-self._share)))

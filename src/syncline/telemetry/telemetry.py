@@ -1,0 +1,79 @@
+"""All that one process says of itself, in one hand: metrics, spans, and where they go."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from prometheus_client import REGISTRY
+
+from syncline.telemetry.exposition import serve_metrics
+from syncline.telemetry.metrics import Metrics, metrics_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prometheus_client import CollectorRegistry
+
+    from syncline.clock import Clock
+    from syncline.settings import TelemetrySettings
+    from syncline.telemetry.tracing import Tracing
+
+
+class Telemetry:
+    """What one role counts in, and traces with."""
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        *,
+        service: str,
+        instance: str,
+        clock: Clock,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        """`registry` is the application's default one unless given. Nothing is listened to and nothing sent yet."""
+        self._settings = settings
+        self._service = service
+        self._instance = instance
+        self._clock = clock
+        self.made_us = clock.now_us()
+        """When this was made."""
+        self.registry = REGISTRY if registry is None else registry
+        self._end_serving: Callable[[], None] | None = None
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Where this role counts."""
+        return metrics_in(self.registry)
+
+    @cached_property
+    def tracing(self) -> Tracing | None:
+        """What this role traces with; None where nobody asked for spans when it was first needed."""
+        # What is needed to trace is loaded by those who trace.
+        from syncline.telemetry.tracing import Tracing  # noqa: PLC0415  see above
+
+        return Tracing.of_process(
+            self._settings,
+            service=self._service,
+            instance=self._instance,
+            clock=self._clock,
+            on_dropped=self.metrics.span_dropped,
+        )
+
+    def serve(self) -> None:
+        """Serve `/metrics`, where the settings say so. Once is enough.
+
+        Raises:
+            SettingsError: nothing can listen at that address.
+        """
+        if self._settings.metrics and self._end_serving is None:
+            self._end_serving = serve_metrics(self._settings.metrics, self.registry)
+
+    def close(self, timeout_s: float) -> None:
+        """Send what spans wait, for so long at most, and serve no more. Idempotent."""
+        end, self._end_serving = self._end_serving, None
+        if end is not None:
+            end()
+        if self.__dict__.get("tracing") is not None and self.tracing is not None:
+            self.tracing.close(timeout_s)

@@ -1,0 +1,107 @@
+"""Flights in a real Jaeger: from the source to the model input, and from a prediction back to its values."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.telemetry_world import AIRPORT, BUNDLE, KEYS, Flights, named, read_until
+from tests.stack.jaeger import Jaeger
+from tests.stack.stack import Stack
+from tests.stack.traces import Kind, Span
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def flights(stack: Stack, jaeger: Jaeger, prefix: str, tmp_path: Path) -> Flights:
+    """The demo's definitions, with everything traced."""
+    return Flights(stack, jaeger, prefix.rstrip("-"), tmp_path)
+
+
+def test_one_trace_from_the_source_to_the_model_input(flights: Flights) -> None:
+    """One trace holds every stage with its parent and links; the stages add up to the whole within 5 ms."""
+    topic = flights.topic
+    predictions = []
+    with (
+        flights.agent(),
+        flights.reader() as reader,
+        flights.inference() as inference,
+        flights.publisher() as publisher,
+    ):
+        view = publisher.view("airport_delay")
+        for count in range(1, 8):
+            with publisher.source("flights"), publisher.transform("rolling_mean"):
+                row = {**AIRPORT, "departures_1h": count}
+                view.publish({"airport": "EWR"}, row, event_time=time.time_ns() // 1_000)
+            with inference.start_as_current_span("predict") as prediction:
+                read_until(reader, KEYS, lambda got, n=count: got.values["origin_delay__departures_1h"] == n)
+            predictions.append(prediction.get_span_context())
+
+    found = flights.jaeger.traces.wait(
+        flights.service("publisher"), lambda spans: sum(is_read(span) for span in spans) == len(predictions)
+    )
+    traces: dict[str, list[Span]] = {}
+    for span in found:
+        traces.setdefault(span.trace_id, []).append(span)
+    assert len(traces) == len(predictions)
+    off_ns = [_shown_whole(flights, spans, topic) for spans in traces.values()]
+    # What an agent keeps beside a cell is written before it can know how long the commit takes: it is reckoned by the
+    # last one. A disk that stalls shows in `apply`, and must not fail this.
+    assert sorted(off_ns)[len(off_ns) // 2] <= 5_000_000, off_ns
+
+    asked = {link.trace_id: span for span in found if is_read(span) for link in span.links}
+    for context in predictions:
+        read = asked[f"{context.trace_id:032x}"]
+        (predict,) = [
+            span for span in flights.jaeger.traces.trace(f"{context.trace_id:032x}") if span.name == "predict"
+        ]
+        send = named(traces[read.trace_id], f"send {topic}")
+        assert (send.trace_id, send.span_id) in {(link.trace_id, link.span_id) for link in predict.links}
+
+
+def is_read(span: Span) -> bool:
+    """Whether it is of the first read of an update."""
+    return span.name == f"model input {BUNDLE}"
+
+
+def _shown_whole(flights: Flights, spans: list[Span], topic: str) -> int:
+    """Look at one trace; by how many nanoseconds its stages miss the whole."""
+    by_name = {span.name: span for span in spans}
+    assert len(spans) == len(by_name) == 8
+    source, transform = by_name["source flights"], by_name["transform rolling_mean"]
+    send, deliver, process = (by_name[f"{verb} {topic}"] for verb in ("send", "deliver", "process"))
+    check, apply, read = (
+        by_name[name] for name in ("check contract", "apply airport_delay", f"model input {BUNDLE}")
+    )
+    assert {span.name: span.parent_span_id for span in spans} == {
+        source.name: None,
+        transform.name: source.span_id,
+        send.name: transform.span_id,
+        deliver.name: send.span_id,
+        process.name: send.span_id,
+        check.name: process.span_id,
+        apply.name: process.span_id,
+        read.name: process.span_id,
+    }
+    assert {span.name: span.kind for span in spans if span.kind is not Kind.INTERNAL} == {
+        send.name: Kind.PRODUCER,
+        process.name: Kind.CONSUMER,
+    }
+    assert {span.name: span.service for span in spans} == {
+        **dict.fromkeys((source.name, transform.name, send.name), flights.service("publisher")),
+        **dict.fromkeys((deliver.name, process.name, check.name, apply.name), flights.service("agent")),
+        read.name: flights.service("reader"),
+    }
+    assert [(link.trace_id, link.span_id) for link in process.links] == [(send.trace_id, send.span_id)]
+    assert process.start_ns == deliver.end_ns
+    assert check.start_ns >= process.start_ns
+    assert apply.end_ns == process.end_ns
+    assert send.attributes["messaging.kafka.offset"] == process.attributes["messaging.kafka.offset"]
+    stages_ns = [
+        send.start_ns - source.start_ns,
+        *(span.end_ns - span.start_ns for span in (send, deliver, process, read)),
+    ]
+    return abs(sum(stages_ns) - (read.end_ns - source.start_ns))
