@@ -191,7 +191,7 @@ def test_the_commands_and_their_options() -> None:
         "contract diff": ["--detailed-exitcode", "--folder"],
         "contract docs": ["--offline", "--output-dir"],
         "contract infer": ["--event-time", "--force", "--key", "--out", "--owner", "--view"],
-        "demo": [],
+        "demo": ["--stack"],
         "demo publish": ["--rate", "--rounds"],
     }
 

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 META_REACHED = "reached"
 """The meta name under which the store keeps the report of the cut that was enacted last."""
 
-EVERYBODY = "all"
-"""What the cohort of a subscription without labels is called."""
-
 ENACTED_A_TURN = 20
 """A new agent has the whole history of its bundle before it: meanwhile it reports, and ends when it is told to."""
 
@@ -67,8 +64,8 @@ class Enacting:
         """What is served; None before the catalog says what."""
         self.lock = ""
         """The hash of the lock that is served."""
-        self.cohort = EVERYBODY
-        """The labels of the subscription, as text."""
+        self.cohort = member.consumer
+        """The consumer, then the labels of its subscription: who gets the same decisions, but for shares."""
         self.freshness: tuple[tuple[str, int], ...] = ()
         """(topic, the age that contract and subscription allow, in µs), of what is served."""
         self.cannot_serve: dict[int, str] = {}
@@ -143,7 +140,8 @@ class Enacting:
             self._standing.refuses = refused or self._standing.refuses
             raise
         self.serving, self.lock = serving, lock.hash
-        self.cohort = ",".join(f"{name}={value}" for name, value in subscription.labels) or EVERYBODY
+        labels = (f"{name}={value}" for name, value in subscription.labels)
+        self.cohort = ",".join((self._member.consumer, *labels))
         self.freshness = self._freshness(picture, serving)
         self._deprecated_use.only(serving.deprecated)
         if is_new:

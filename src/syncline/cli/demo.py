@@ -18,26 +18,40 @@ if TYPE_CHECKING:
     help="Run on this Kafka cluster, with the whole year. [default: a broker inside the demo]",
 )
 @click.option("--registry", help="The schema registry of that cluster.")
+@click.option(
+    "--stack",
+    is_flag=True,
+    help="Run on what `make stack` started, with its exports set: telemetry goes to its Jaeger and Prometheus.",
+)
 @click.pass_context
-def demo(context: click.Context, *, bootstrap_servers: str | None, registry: str | None) -> None:
+def demo(context: click.Context, *, bootstrap_servers: str | None, registry: str | None, stack: bool) -> None:
     """Show all of Syncline on real flights of 2013: contracts, publishing, two agents, model inputs, proof.
 
     Without options it runs on a broker and a registry inside this process, on five weeks of flights.
     """
     if context.invoked_subcommand is not None:
         return
-    if (bootstrap_servers is None) != (registry is None):
-        raise click.UsageError("--bootstrap-servers and --registry belong together")
+    import os
+
     from syncline.clock import SystemClock
     from syncline.demo.screen import Screen
     from syncline.demo.story import run_demo
+    from syncline.demo.telemetry_stack import TelemetryStack
+
+    named = bootstrap_servers is not None
+    if stack and not named and registry is None:
+        bootstrap_servers = os.environ.get("SYNCLINE_BOOTSTRAP_SERVERS")
+        registry = os.environ.get("SYNCLINE_REGISTRY_URL") if bootstrap_servers else None
+    if (bootstrap_servers is None) != (registry is None):
+        raise click.UsageError("--bootstrap-servers and --registry belong together")
 
     run_demo(
         screen=Screen.standard(),
         clock=SystemClock(),
         bootstrap_servers=bootstrap_servers,
         registry_url=registry,
-        whole_year=bootstrap_servers is not None,
+        whole_year=named,
+        telemetry=TelemetryStack.from_env() if stack else None,
     )
 
 

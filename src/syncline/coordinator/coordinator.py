@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from syncline.catalog.coordination import Rollout
 from syncline.catalog.coordination_rules import why_void_record
 from syncline.catalog.fold import Picture
 from syncline.catalog.rollout_events import Claimed, Coordinated, CutAborted, CutCommitted
@@ -158,10 +159,10 @@ class Coordinator:
         if self._ports.telemetry is not None:
             self._ports.telemetry.close(self._settings.stop_timeout_s / 3)
 
-    def _open_rollouts(self) -> list[tuple[str, str]]:
-        """(bundle, step) of every rollout that is not final."""
+    def _open_rollouts(self) -> list[Rollout]:
+        """Every rollout that is not final."""
         return [
-            (rollout.bundle, rollout.step)
+            rollout
             for rollouts in list(self._catalog.picture.coordination.rollouts.values())
             for rollout in rollouts
             if rollout.outcome is None

@@ -26,12 +26,20 @@ class RoleProcess:
     """One `syncline agent` or `syncline coordinator`, with a log file of its own. Use as a context manager."""
 
     def __init__(
-        self, settings: ConnectionSettings, *, name: str, arguments: tuple[str, ...], folder: Path
+        self,
+        settings: ConnectionSettings,
+        *,
+        name: str,
+        arguments: tuple[str, ...],
+        folder: Path,
+        metrics: str = "",
     ) -> None:
+        """`metrics` is where it serves /metrics; empty: nowhere."""
         self.name = name
         self.log_file = folder / f"{name.replace('/', '-')}.log"
         self._settings = settings
         self._arguments = arguments
+        self._metrics = metrics
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -39,7 +47,7 @@ class RoleProcess:
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "syncline", *self._arguments],
-                env=_environment(self._settings, _QUICKER),
+                env=_environment(self._settings, {**_QUICKER, "SYNCLINE_METRICS": self._metrics}),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -77,12 +85,19 @@ class Replica:
     store: Path
 
     @classmethod
-    def of(cls, settings: ConnectionSettings, *, instance: str, folder: Path) -> Replica:
+    def of(cls, settings: ConnectionSettings, *, instance: str, folder: Path, metrics: str = "") -> Replica:
         """Not started yet: enter its process."""
         store = folder / instance
         arguments = ("agent", "--subscription", CONSUMER, "--store", str(store), "--instance", instance)
         return cls(
-            RoleProcess(settings, name=f"{CONSUMER}/{instance}", arguments=arguments, folder=folder), store
+            RoleProcess(
+                settings,
+                name=f"{CONSUMER}/{instance}",
+                arguments=arguments,
+                folder=folder,
+                metrics=metrics,
+            ),
+            store,
         )
 
     @property
@@ -96,10 +111,14 @@ class Replica:
         return self.store.name
 
 
-def coordinator(settings: ConnectionSettings, *, folder: Path) -> RoleProcess:
+def coordinator(settings: ConnectionSettings, *, folder: Path, metrics: str = "") -> RoleProcess:
     """The coordinator, not started yet."""
     return RoleProcess(
-        settings, name="coordinator", arguments=("coordinator", "--name", "demo"), folder=folder
+        settings,
+        name="coordinator",
+        arguments=("coordinator", "--name", "demo"),
+        folder=folder,
+        metrics=metrics,
     )
 
 

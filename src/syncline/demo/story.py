@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from syncline.demo.release_changes import expected_of
 from syncline.demo.results import show_dead_letters, show_proof
 from syncline.demo.scene import Scene
 from syncline.demo.screen import Screen
+from syncline.demo.telemetry_stack import METRICS, SCRAPE_S, TelemetryStack
 from syncline.demo.watch import Expected, InputWatch
 from syncline.errors import SynclineError
 from syncline.inspection.dead_letters import DeadLetters
@@ -45,8 +47,18 @@ _WAIT_S = 120.0
 class Demo:
     """One run of the demo."""
 
-    def __init__(self, cluster: Cluster, *, screen: Screen, clock: Clock, whole_year: bool) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        screen: Screen,
+        clock: Clock,
+        whole_year: bool,
+        telemetry: TelemetryStack | None = None,
+    ) -> None:
+        """`telemetry` is where spans and metrics go; None: nowhere."""
         self._cluster = cluster
+        self._telemetry = telemetry
         self._screen = screen
         self._clock = clock
         self._topics = Topics(cluster.settings.prefix)
@@ -69,9 +81,13 @@ class Demo:
             stack.callback(fleet.close)
             screen.step("Two agents start, as beside two replicas of a service, and a coordinator")
             replicas = [
-                Replica.of(settings, instance=name, folder=folder) for name in ("replica-1", "replica-2")
+                Replica.of(settings, instance=name, folder=folder, metrics=self._metrics(name))
+                for name in ("replica-1", "replica-2")
             ]
-            roles = [*(replica.process for replica in replicas), coordinator(settings, folder=folder)]
+            roles = [
+                *(replica.process for replica in replicas),
+                coordinator(settings, folder=folder, metrics=self._metrics("coordinator")),
+            ]
             for role in roles:
                 stack.enter_context(role)
             for replica in replicas:
@@ -126,6 +142,13 @@ class Demo:
             show_dead_letters(screen, DeadLetters(self._cluster.log, self._feature_topics()))
             screen.step("The log stands still now: both agents' digests")
             show_proof(screen, [fleet.statuses[replica.name] for replica in replicas], self._feature_topics())
+            if self._telemetry is not None:
+                screen.step("What an SRE sees of it")
+                for what, link in self._telemetry.links():
+                    screen.say(what)
+                    screen.say(f"   {link}")
+                screen.say("Prometheus looks once more")
+                time.sleep(SCRAPE_S + 1)
         screen.step("What to try next")
         self._next()
 
@@ -168,7 +191,11 @@ class Demo:
             bootstrap_servers=settings.bootstrap_servers,
             registry_url=settings.registry_url,
             prefix=settings.prefix,
+            metrics=self._metrics("publisher"),
         )
+
+    def _metrics(self, process: str) -> str:
+        return METRICS[process] if self._telemetry is not None else ""
 
     @property
     def _total(self) -> int:
@@ -257,7 +284,8 @@ class Demo:
         steps = {
             "syncline init my-features && cd my-features": "these definitions, to change as you like",
             "syncline validate && syncline plan": "all problems of its files at once, then what a change would do",
-            "make stack": "a real Kafka and schema registry on this machine",
+            "make stack": "a real Kafka and schema registry on this machine, with Jaeger and Prometheus",
+            "syncline demo --stack": "the same there, with every stage in Jaeger and every figure in Prometheus",
             "syncline demo --bootstrap-servers … --registry …": "the same there, with all 336,776 flights of 2013",
         }
         if not self._cluster.embedded:
@@ -278,8 +306,14 @@ def _require(roles: Sequence[RoleProcess]) -> None:
 
 
 def run_demo(
-    *, screen: Screen, clock: Clock, bootstrap_servers: str | None, registry_url: str | None, whole_year: bool
+    *,
+    screen: Screen,
+    clock: Clock,
+    bootstrap_servers: str | None,
+    registry_url: str | None,
+    whole_year: bool,
+    telemetry: TelemetryStack | None = None,
 ) -> None:
     """Run the demo, embedded unless a cluster is named."""
     with open_cluster(bootstrap_servers, registry_url) as cluster:
-        Demo(cluster, screen=screen, clock=clock, whole_year=whole_year).run()
+        Demo(cluster, screen=screen, clock=clock, whole_year=whole_year, telemetry=telemetry).run()

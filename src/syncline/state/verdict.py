@@ -166,7 +166,9 @@ def _verdict(
             stop=Stop(
                 row,
                 marker=False,
-                reason=f"the contract says halt at offset {rows.offsets[row]}: {reason.message}; "
+                # No values: it goes into logs and reports.
+                reason=f"the contract says halt at offset {rows.offsets[row]}: {reason.feature or 'the record'} breaks "
+                f"`{reason.rule}`; "
                 "`syncline skip` passes this record",
                 tally=court.tally_of_halt(halted[0]),
             ),

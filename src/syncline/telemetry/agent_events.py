@@ -64,6 +64,11 @@ class AgentEvents:
         self, bundle: str, *, release: int, epoch: int, cut: int | None, aligned: bool, held_us: int
     ) -> None:
         """A cut or an Immediate took effect here."""
+        ids: dict[str, str] = {}
+        if self._spans is not None:
+            ids = self._spans.enacted(
+                bundle, release=release, epoch=epoch, cut=cut, aligned=aligned, held_us=held_us
+            )
         self._log.info(
             "decision_enacted",
             bundle=bundle,
@@ -72,20 +77,18 @@ class AgentEvents:
             cut=cut,
             aligned=aligned,
             held_ms=held_us / 1_000 if held_us >= 0 else None,
+            **ids,
         )
         if cut is not None and held_us >= 0:
             self.metrics.aligned(bundle, held_us=held_us)
-        if self._spans is not None:
-            self._spans.enacted(
-                bundle, release=release, epoch=epoch, cut=cut, aligned=aligned, held_us=held_us
-            )
 
     def cut_given_up(self, bundle: str, cut: int, *, limit_s: float) -> None:
         """Partitions stood for a cut for too long: they go on under the old release, and it is enacted later."""
-        self._log.warning("cut_given_up", bundle=bundle, cut=cut, limit_s=limit_s)
-        self.metrics.gave_up(bundle)
+        ids: dict[str, str] = {}
         if self._spans is not None:
-            self._spans.gave_up(bundle, cut, limit_us=round(limit_s * 1_000_000))
+            ids = self._spans.gave_up(bundle, cut, limit_us=round(limit_s * 1_000_000))
+        self._log.warning("cut_given_up", bundle=bundle, cut=cut, limit_s=limit_s, **ids)
+        self.metrics.gave_up(bundle)
 
     def cannot_serve(self, bundle: str, release: int, why: str) -> None:
         """A release is to come that this agent could not serve."""
@@ -158,13 +161,14 @@ class AgentEvents:
         """Rows went to the dead letters, and were acknowledged there."""
         self.dead_letters += len(letters)
         rules = Counter(letter.reason.rule for letter in letters)
-        self._log.warning("dead_lettered", topic=topic, partition=partition, rules=dict(rules))
-        self.metrics.dead_lettered(topic, rules)
+        ids: dict[str, str] = {}
         if self._spans is not None:
-            self._spans.rejected(
+            ids = self._spans.rejected(
                 (topic, partition),
                 [(letter.offset, letter.reason.rule, letter.headers) for letter in letters],
             )
+        self._log.warning("dead_lettered", topic=topic, partition=partition, rules=dict(rules), **ids)
+        self.metrics.dead_lettered(topic, rules)
 
     def digest_mismatched(self, topic: str, partition: int, offset: int) -> None:
         """The cells of a partition are not what its digest says: something changed them behind the agent's back."""
@@ -188,9 +192,10 @@ class AgentEvents:
 
     def held(self, topic: str, partition: int, reason: str, *, offset: int) -> None:
         """A partition does not go on from this offset."""
-        self._log.error("partition_held", topic=topic, partition=partition, reason=reason, offset=offset)
-        if self._spans is not None:
-            self._spans.held((topic, partition), offset)
+        ids = {} if self._spans is None else self._spans.held((topic, partition), offset)
+        self._log.error(
+            "partition_held", topic=topic, partition=partition, reason=reason, offset=offset, **ids
+        )
 
     def released(self, topic: str, partition: int) -> None:
         """A held partition goes on."""

@@ -165,11 +165,14 @@ class AgentSpans:
         )
         finish(span, start_us=began_us, end_us=self._tracing.clock.now_us())
 
-    def rejected(self, place: TopicPartition, rejects: Sequence[tuple[int, str, Headers]]) -> None:
-        """(offset, rule, headers) of rows that went to the dead letters: traced whether or not their updates are."""
+    def rejected(self, place: TopicPartition, rejects: Sequence[tuple[int, str, Headers]]) -> dict[str, str]:
+        """(offset, rule, headers) of rows that went to the dead letters: traced whether or not their updates are.
+
+        Returns the span's ids, as all of these do.
+        """
         contexts = [trace_context(headers) for _, _, headers in rejects]
         offset, rule, _ = rejects[0]
-        self._happened(
+        return self._happened(
             names.dead_letter(place[0]),
             place,
             error=rule,
@@ -177,13 +180,15 @@ class AgentSpans:
             links=[span_context(found) for found in contexts if found is not None][:LINKS_MAX],
         )
 
-    def held(self, place: TopicPartition, offset: int) -> None:
+    def held(self, place: TopicPartition, offset: int) -> dict[str, str]:
         """A partition does not go on from this offset."""
-        self._happened(names.hold(place[0]), place, error=names.HELD, attributes={names.OFFSET: offset})
+        return self._happened(
+            names.hold(place[0]), place, error=names.HELD, attributes={names.OFFSET: offset}
+        )
 
     def enacted(
         self, bundle: str, *, release: int, epoch: int, cut: int | None, aligned: bool, held_us: int
-    ) -> None:
+    ) -> dict[str, str]:
         """A cut or an Immediate took effect here, after partitions stood for it for `held_us` (-1: none did)."""
         now_us = self._tracing.clock.now_us()
         attributes: dict[str, AttributeValue] = {
@@ -194,7 +199,7 @@ class AgentSpans:
         }
         if cut is not None:
             attributes |= {names.CUT: cut, names.ALIGNED: aligned}
-        self._tracing.happening(
+        return self._tracing.happening(
             names.rollback(bundle) if cut is None else names.cut(bundle),
             start_us=now_us - max(0, held_us),
             end_us=now_us,
@@ -202,10 +207,10 @@ class AgentSpans:
             parent=None if cut is None else self._cuts.get(cut),
         )
 
-    def gave_up(self, bundle: str, cut: int, *, limit_us: int) -> None:
+    def gave_up(self, bundle: str, cut: int, *, limit_us: int) -> dict[str, str]:
         """Partitions stood for a cut for too long."""
         now_us = self._tracing.clock.now_us()
-        self._tracing.happening(
+        return self._tracing.happening(
             names.cut(bundle),
             start_us=now_us - limit_us,
             end_us=now_us,
@@ -305,10 +310,10 @@ class AgentSpans:
         error: str,
         attributes: Mapping[str, AttributeValue],
         links: Sequence[SpanContext] = (),
-    ) -> None:
+    ) -> dict[str, str]:
         now_us = self._tracing.clock.now_us()
         topic, partition = place
-        self._tracing.happening(
+        return self._tracing.happening(
             name,
             start_us=now_us,
             end_us=now_us,

@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import structlog
+from opentelemetry.context import get_current
+from opentelemetry.trace import get_current_span
+
+from syncline.telemetry.repeats import Repeats
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger, Processor
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 
 def configure_logging(level: str = "info") -> None:
@@ -19,6 +24,7 @@ def configure_logging(level: str = "info") -> None:
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        _add_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if terminal:
@@ -31,6 +37,41 @@ def configure_logging(level: str = "info") -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, _Libraries)]
+    root.addHandler(_Libraries(logging.WARNING))
+    logging.captureWarnings(capture=True)
+
+
+class _Libraries(logging.Handler):
+    """What libraries log, as lines like our own: one event, and repeats are few."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._repeats = Repeats()
+        self._log = logger()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "syncline.kafka":
+            # What matters of the client's own lines is announced by roles.
+            return
+        try:
+            message = record.getMessage()
+            if self._repeats.is_news(f"{record.name}: {message}", time.monotonic()):
+                # Without its traceback: that has the arguments of other people's functions.
+                self._log.log(record.levelno, "library_said", library=record.name, message=message)
+        except Exception:  # noqa: BLE001  logging must not end what it is about
+            self.handleError(record)
+
+
+def _add_trace(_: object, __: str, event: EventDict) -> EventDict:
+    """The current span's ids, where there is one."""
+    if get_current():
+        context = get_current_span().get_span_context()
+        if context.is_valid:
+            event.setdefault("trace_id", f"{context.trace_id:032x}")
+            event.setdefault("span_id", f"{context.span_id:016x}")
+    return event
 
 
 def logger(**context: object) -> FilteringBoundLogger:

@@ -210,6 +210,12 @@ _ALL = (
     Metric("syncline_coordinator_state", GAUGE, ("state",), "1 for the state that the coordinator is in."),
     Metric("syncline_rollouts_open", GAUGE, ("bundle", "step"), "Rollouts that are not final, by step."),
     Metric(
+        "syncline_rollouts_waiting",
+        GAUGE,
+        ("bundle",),
+        "1 where a rollout is paused: it waits for a person.",
+    ),
+    Metric(
         "syncline_deprecated_versions_in_use",
         GAUGE,
         ("view", "version"),

@@ -80,7 +80,7 @@ class AgentStatus:
     contact_us: int | None = None
     """When a broker answered it last."""
     cohort: str = ""
-    """Its subscription's labels, as `name=value,…`; `all` without any."""
+    """Its consumer, then the subscription's labels: `consumer,name=value,…`."""
     freshness: tuple[tuple[str, int], ...] = ()
     """(topic, the age that contract and subscription allow, in µs), of those that state one."""
 

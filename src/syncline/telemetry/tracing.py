@@ -108,18 +108,20 @@ class Tracing:
         links: Sequence[SpanContext] = (),
         parent: SpanContext | None = None,
         error: str = "",
-    ) -> None:
+    ) -> dict[str, str]:
         """A span of something that is traced whether or not an update is; rate-limited.
 
-        `end_us` is now unless given; `error` is a type, where it is a trouble.
+        `end_us` is now unless given; `error` is a type, where it is a trouble. Returns its ids, for a line of the log.
         """
         if not self._happenings.take(self.clock.monotonic_s()):
             self._on_dropped(OVER_THE_CAP, 1)
-            return
+            return {}
         span = self.span(name, start_us=start_us, parent=parent, attributes=attributes, links=links)
         if error:
             mark_failed(span, error)
         finish(span, start_us=start_us, end_us=self.clock.now_us() if end_us is None else end_us)
+        context = span.get_span_context()
+        return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
     def flush(self, timeout_s: float) -> None:
         """Send what waits, as far as that is possible in time."""
