@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
+from syncline.wiring import Publisher
 from tests.integration.telemetry_world import AIRPORT, BUNDLE, KEYS, Flights, named, read_until
 from tests.stack.jaeger import Jaeger
-from tests.stack.stack import Stack
+from tests.stack.stack import KafkaServer, Stack
 from tests.stack.traces import Kind, Span
 
 pytestmark = pytest.mark.real
@@ -105,3 +109,89 @@ def _shown_whole(flights: Flights, spans: list[Span], topic: str) -> int:
         *(span.end_ns - span.start_ns for span in (send, deliver, process, read)),
     ]
     return abs(sum(stages_ns) - (read.end_ns - source.start_ns))
+
+
+DELAY_S = 1.5
+STAGES = ("transform", "send", "deliver", "process", "model input")
+
+
+@pytest.mark.timeout(240)
+def test_a_delay_shows_in_exactly_its_stage_and_is_found_by_a_search(
+    flights: Flights, kafka: KafkaServer
+) -> None:
+    """Slow transformation, publisher's queue, broker, agent, late read: each is one stage, and one search away."""
+    # A broker that waits for more to send: what is acknowledged at once may be delivered later.
+    agent_client = json.dumps({"fetch.min.bytes": 1_000_000, "fetch.wait.max.ms": 300})
+    traces: dict[str, str] = {}
+    with (
+        flights.agent(SYNCLINE_CLIENT=agent_client) as agent,
+        flights.reader() as reader,
+        flights.publisher() as publisher,
+        flights.publisher(client={"linger.ms": round(DELAY_S * 1_000)}) as hesitant,
+    ):
+        counts = itertools.count(1)
+
+        def publish(by: Publisher, *, takes_s: float = 0.0) -> int:
+            number = next(counts)
+            with by.transform("rolling_mean"):
+                time.sleep(takes_s)
+                row = {**AIRPORT, "departures_1h": number}
+                by.view("airport_delay").publish({"airport": "EWR"}, row, event_time=time.time_ns() // 1_000)
+            by.flush()
+            return number
+
+        def read(number: int) -> None:
+            read_until(reader, KEYS, lambda got: got.values["origin_delay__departures_1h"] == number)
+
+        def stage_of(what: str, number: int) -> None:
+            read(number)
+            traces[what] = _trace_of(flights, len(traces) + 1, set(traces.values()))
+
+        # Before anything is measured: connections, and a first commit.
+        stage_of("nothing", publish(publisher))
+        stage_of("transform", publish(publisher, takes_s=DELAY_S))
+        stage_of("send", publish(hesitant))
+        number = publish(publisher)
+        kafka.pause()
+        time.sleep(DELAY_S)
+        kafka.resume()
+        stage_of("broker", number)
+        agent.send_signal(signal.SIGSTOP)
+        number = publish(publisher)
+        time.sleep(DELAY_S)
+        agent.send_signal(signal.SIGCONT)
+        stage_of("agent", number)
+        number = publish(publisher)
+        time.sleep(DELAY_S + 0.5)
+        stage_of("model input", number)
+
+    slow = flights.jaeger.traces.tagged(flights.service("agent"), {"syncline.lag.bucket": "le_10s"})
+    slow |= flights.jaeger.traces.tagged(flights.service("publisher"), {"syncline.lag.bucket": "le_10s"})
+    slow |= flights.jaeger.traces.tagged(flights.service("reader"), {"syncline.lag.bucket": "le_10s"})
+    assert slow == set(traces.values()) - {traces["nothing"]}
+    for what, trace_id in traces.items():
+        stages = {
+            stage: span
+            for span in flights.jaeger.traces.trace(trace_id)
+            for stage in STAGES
+            if span.name.startswith(stage)
+        }
+        assert set(stages) == set(STAGES), what
+        delayed = {
+            stage for stage, span in stages.items() if span.attributes["syncline.lag.bucket"] == "le_10s"
+        }
+        expected = {"broker": {"deliver"}, "agent": {"deliver"}, "nothing": set()}.get(what, {what})
+        assert delayed == expected, (what, {stage: span.duration_s for stage, span in stages.items()})
+        for stage in delayed:
+            assert stages[stage].duration_s == pytest.approx(DELAY_S, abs=0.9), what
+        if what in ("broker", "agent"):
+            assert stages["deliver"].attributes["syncline.lag.at"] == what
+
+
+def _trace_of(flights: Flights, reads: int, known: set[str]) -> str:
+    """The trace of the update that was read last."""
+    found = flights.jaeger.traces.wait(
+        flights.service("publisher"), lambda spans: sum(is_read(span) for span in spans) == reads
+    )
+    (new,) = {span.trace_id for span in found if is_read(span)} - known
+    return new
