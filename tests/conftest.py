@@ -33,7 +33,7 @@ _STACK = pytest.StashKey[Stack]()
 _NOT_RUN = pytest.StashKey[list[str]]()
 _NEEDS_REAL = "needs the real Kafka and registry"
 # Fixtures that need more than those; where one cannot be had, why not.
-_MORE = {"jaeger": why_no_jaeger, "prometheus": why_no_prometheus}
+_MORE = {"_jaeger": why_no_jaeger, "prometheus": why_no_prometheus, "watched": why_no_prometheus}
 
 
 @dataclass(frozen=True, slots=True)

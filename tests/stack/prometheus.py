@@ -63,9 +63,13 @@ def why_no_prometheus() -> str | None:
     return f"{' and '.join(missing)} not found (on Debian: apt install --no-install-recommends prometheus)"
 
 
-def promtool(*words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def promtool(
+    *words: str, folder: Path | None = None, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """What promtool says, and its exit code; run in `folder`, which its files are relative to."""
-    return subprocess.run(["promtool", *words], cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["promtool", *words], cwd=folder, input=stdin, capture_output=True, text=True, check=False
+    )
 
 
 class Prometheus:
