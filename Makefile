@@ -18,7 +18,7 @@ help:
 	@echo 'make coverage  the same, and which lines and branches they run'
 	@echo 'make check     style, types, layers'
 	@echo 'make bench     figures on a real Kafka: against plain clients, and of cuts, reads, digests, snapshots, verify'
-	@echo 'make stack     Kafka and a schema registry on this machine, until Ctrl-C'
+	@echo 'make stack     Kafka, a schema registry, Jaeger and Prometheus on this machine, until Ctrl-C'
 	@echo 'make lock      renew requirements/*.txt from pyproject.toml'
 	@echo 'make clean     remove what was built and installed here'
 

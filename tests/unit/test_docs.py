@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from syncline.telemetry.metrics import METRICS
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
@@ -32,3 +34,13 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", document.read_text("utf-8"))
 
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_table_of_metrics_is_the_code() -> None:
+    """docs/reference/telemetry.md names every metric with its type and labels, and no other."""
+    page = (ROOT / "docs/reference/telemetry.md").read_text("utf-8")
+    rows = re.findall(r"^\| `((?:syncline|messaging)_\w+)` \| (\w+) \| ([\w, ]*)\| ", page, re.MULTILINE)
+
+    assert {name: (kind, labels.strip()) for name, kind, labels in rows} == {
+        name: (metric.kind, ", ".join(metric.labels)) for name, metric in METRICS.items()
+    }

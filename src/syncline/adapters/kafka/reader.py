@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+# Not the name in `confluent_kafka`: instrumented, each poll would make spans of its own.
+from confluent_kafka.cimpl import Consumer
 
 from syncline.adapters.kafka import batches
 from syncline.adapters.kafka.errors import event_kind, raised, refused_settings

@@ -9,7 +9,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
+
+# Not the name in `confluent_kafka`: OpenTelemetry puts an instrumented one there, which appends a second traceparent.
+from confluent_kafka.cimpl import Producer
 
 from syncline.adapters.kafka.errors import outcome_kind, raised, refused_settings
 from syncline.adapters.kafka.lines import logged_lines
