@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from syncline.state.traced import Traced
 from syncline.telemetry import names
 from syncline.telemetry.agent_spans import Judged
 
@@ -28,7 +29,8 @@ def traced_verdicts(
     observed: dict[int, str] = {}
     for row, violation in verdict.observed:
         observed.setdefault(int(rows.offsets[row]), violation.rule)
-    written = {trace for _, trace in write.traces}
+    kept = [Traced.unpack(trace) for _, trace in write.traces]
+    written = {found.process_span_id for found in kept if found is not None}
     updates = verdict.updates
     for offset, update in traced.items():
         if offset in rejected:
@@ -41,13 +43,12 @@ def traced_verdicts(
         schema_id = int(updates.schema_ids[row])
         # A delete names no version.
         version = book[schema_id].contract.reference if schema_id in book else ""
-        process = update.span.get_span_context().span_id.to_bytes(8, "big")
         yield (
             update,
             Judged(
                 names.OBSERVED if offset in observed else names.PASSED,
                 observed.get(offset, ""),
                 version,
-                written=any(process in trace for trace in written),
+                written=update.span.get_span_context().span_id in written,
             ),
         )

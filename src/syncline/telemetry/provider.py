@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -23,6 +24,8 @@ _LOGGER = logging.getLogger("syncline.telemetry")
 _LOGGER.addHandler(logging.NullHandler())
 
 
+_EXIT_S_MAX = 2.0
+"""How long a process that ends is held up at most."""
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _EXPORTERS = {"otlp": {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}}
 
@@ -34,6 +37,9 @@ class Spans:
         """`owned` is ours to end; the application's is not."""
         self.provider = provider
         self._owned = owned
+        if owned is not None:
+            # A reader or publisher that nobody closes: its last spans are sent, or not, in a moment.
+            atexit.register(self.close, _EXIT_S_MAX)
 
     @property
     def is_ours(self) -> bool:
@@ -49,6 +55,7 @@ class Spans:
         """Send what waits, for so long at most, and end. Idempotent. The application's own provider goes on."""
         if self._owned is not None:
             owned, self._owned = self._owned, None
+            atexit.unregister(self.close)
             _bounded(owned.shutdown, timeout_s)
 
 
