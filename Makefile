@@ -29,29 +29,34 @@ check: $(BIN)/.dev
 	$(BIN)/lint-imports
 
 SERVERLESS := tests/unit tests/simulation $(addprefix tests/functional/test_,cli_definitions.py cli_rollouts.py \
-	compose.py datacontract.py)
-# Two halves at once, unless TESTS names some: one waits for its servers much of the time while the other computes.
-# The one without servers is in the background, as it has nothing to stop when it is interrupted.
+	compose.py datacontract.py alerts.py dashboards.py)
+WATCHED := $(wildcard $(addprefix tests/integration/test_,stack.py traces.py trace_command.py lag.py prometheus.py \
+	telemetry_*.py))
+# Three parts at once, unless TESTS names some: some wait for their servers much of the time while others compute.
+# Two are in the background: what has no servers, and what looks at Jaeger and Prometheus, with a Kafka of its own.
 test coverage: PYTEST = $(RUN) -m pytest --durations=12
 test: RUN := $(BIN)/python
 test: $(BIN)/.dev
-	@mkdir -p build; $(HALVES); exit $$failed
+	@mkdir -p build; $(PARTS); exit $$failed
 
 # Not with every `make test`: the tracer takes longer than the tests.
 coverage: RUN := $(BIN)/coverage run
 coverage: $(BIN)/.dev
-	@rm -rf build/coverage && mkdir -p build/coverage; $(HALVES); \
+	@rm -rf build/coverage && mkdir -p build/coverage; $(PARTS); \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage xml --quiet -o build/coverage.xml && $(BIN)/coverage report; \
 	exit $$failed
 
-define HALVES
+define PARTS
 failed=0; \
 if [ -n '$(TESTS)' ]; then $(PYTEST) --junit-xml=build/tests.xml $(TESTS) || failed=$$?; \
 else \
 	$(PYTEST) --junit-xml=build/tests-unit.xml $(SERVERLESS) >build/tests-unit.log 2>&1 & unit=$$!; \
-	trap 'kill $$unit; exit 130' INT TERM; \
-	$(PYTEST) --junit-xml=build/tests.xml tests $(addprefix --ignore=,$(SERVERLESS)) || failed=$$?; \
-	echo 'The other half, without servers (build/tests-unit.log):'; \
+	$(PYTEST) --junit-xml=build/tests-watched.xml $(WATCHED) >build/tests-watched.log 2>&1 & watched=$$!; \
+	trap 'kill $$unit $$watched; exit 130' INT TERM; \
+	$(PYTEST) --junit-xml=build/tests.xml tests $(addprefix --ignore=,$(SERVERLESS) $(WATCHED)) || failed=$$?; \
+	echo 'What looks at Jaeger and Prometheus (build/tests-watched.log):'; \
+	wait $$watched || failed=$$?; cat build/tests-watched.log; \
+	echo 'What has no servers (build/tests-unit.log):'; \
 	wait $$unit || failed=$$?; cat build/tests-unit.log; \
 fi
 endef

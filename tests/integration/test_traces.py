@@ -140,52 +140,74 @@ def test_a_delay_shows_in_exactly_its_stage_and_is_found_by_a_search(
             by.flush()
             return number
 
-        def read(number: int) -> None:
-            read_until(reader, KEYS, lambda got: got.values["origin_delay__departures_1h"] == number)
+        def to_a_paused_broker() -> int:
+            number = publish(publisher)
+            kafka.pause()
+            time.sleep(DELAY_S)
+            kafka.resume()
+            return number
 
-        def stage_of(what: str, number: int) -> None:
-            read(number)
-            traces[what] = _trace_of(flights, len(traces) + 1, set(traces.values()))
+        def to_a_paused_agent() -> int:
+            agent.send_signal(signal.SIGSTOP)
+            number = publish(publisher)
+            time.sleep(DELAY_S)
+            agent.send_signal(signal.SIGCONT)
+            return number
 
-        # Before anything is measured: connections, and a first commit.
-        stage_of("nothing", publish(publisher))
-        stage_of("transform", publish(publisher, takes_s=DELAY_S))
-        stage_of("send", publish(hesitant))
-        number = publish(publisher)
-        kafka.pause()
-        time.sleep(DELAY_S)
-        kafka.resume()
-        stage_of("broker", number)
-        agent.send_signal(signal.SIGSTOP)
-        number = publish(publisher)
-        time.sleep(DELAY_S)
-        agent.send_signal(signal.SIGCONT)
-        stage_of("agent", number)
-        number = publish(publisher)
-        time.sleep(DELAY_S + 0.5)
-        stage_of("model input", number)
+        def read_late() -> int:
+            number = publish(publisher)
+            time.sleep(DELAY_S + 0.5)
+            return number
 
-    slow = flights.jaeger.traces.tagged(flights.service("agent"), {"syncline.lag.bucket": "le_10s"})
-    slow |= flights.jaeger.traces.tagged(flights.service("publisher"), {"syncline.lag.bucket": "le_10s"})
-    slow |= flights.jaeger.traces.tagged(flights.service("reader"), {"syncline.lag.bucket": "le_10s"})
-    assert slow == set(traces.values()) - {traces["nothing"]}
-    for what, trace_id in traces.items():
-        stages = {
-            stage: span
-            for span in flights.jaeger.traces.trace(trace_id)
-            for stage in STAGES
-            if span.name.startswith(stage)
-        }
-        assert set(stages) == set(STAGES), what
-        delayed = {
-            stage for stage, span in stages.items() if span.attributes["syncline.lag.bucket"] == "le_10s"
-        }
-        expected = {"broker": {"deliver"}, "agent": {"deliver"}, "nothing": set()}.get(what, {what})
-        assert delayed == expected, (what, {stage: span.duration_s for stage, span in stages.items()})
-        for stage in delayed:
-            assert stages[stage].duration_s == pytest.approx(DELAY_S, abs=0.9), what
-        if what in ("broker", "agent"):
-            assert stages["deliver"].attributes["syncline.lag.at"] == what
+        known: set[str] = set()
+        for what, stage, publishing in (
+            # Before anything is measured: connections, and a first commit.
+            ("nothing", "", lambda: publish(publisher)),
+            ("transform", "transform", lambda: publish(publisher, takes_s=DELAY_S)),
+            ("queue", "send", lambda: publish(hesitant)),
+            ("broker", "deliver", to_a_paused_broker),
+            ("agent", "deliver", to_a_paused_agent),
+            ("read", "model input", read_late),
+        ):
+            # A machine that is busy with something else may delay another stage as well: then once more.
+            for _ in range(4):
+                number = publishing()
+                read_until(reader, KEYS, lambda got, n=number: got.values["origin_delay__departures_1h"] == n)
+                trace_id = _trace_of(flights, len(known) + 1, known)
+                known.add(trace_id)
+                stages = _stages(flights, trace_id)
+                if _delayed(stages) == ({stage} if stage else set()):
+                    break
+            assert _delayed(stages) == ({stage} if stage else set()), (what, stages)
+            traces[what] = trace_id
+            if stage:
+                assert stages[stage].duration_s == pytest.approx(DELAY_S, abs=0.9), what
+            if what in ("broker", "agent"):
+                assert stages["deliver"].attributes["syncline.lag.at"] == what
+
+    slow = {
+        trace_id
+        for role in ("publisher", "agent", "reader")
+        for trace_id in flights.jaeger.traces.tagged(flights.service(role), {"syncline.lag.bucket": "le_10s"})
+    }
+    assert set(traces.values()) - slow == {traces["nothing"]}
+
+
+def _stages(flights: Flights, trace_id: str) -> dict[str, Span]:
+    """The spans of one update's stages."""
+    found = {
+        stage: span
+        for span in flights.jaeger.traces.trace(trace_id)
+        for stage in STAGES
+        if span.name.startswith(stage)
+    }
+    assert set(found) == set(STAGES), trace_id
+    return found
+
+
+def _delayed(stages: dict[str, Span]) -> set[str]:
+    """The stages that took more than a second."""
+    return {stage for stage, span in stages.items() if span.attributes["syncline.lag.bucket"] == "le_10s"}
 
 
 def _trace_of(flights: Flights, reads: int, known: set[str]) -> str:
