@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from syncline.clock import Clock
 from syncline.demo.flight_data import load_flights
+from syncline.demo.flight_job import MINUTE_US
 from syncline.demo.flights import DEMO, Replay
 from syncline.demo.screen import Screen
 from syncline.settings import ConnectionSettings
@@ -27,7 +28,8 @@ def play(
 ) -> None:
     """Publish the demo's flights `rounds` times (0: until stopped), `rate` updates a second.
 
-    Every round is shifted so that its last flight falls at the round's end: each is newer than the one before.
+    A round is a time-lapse: its five weeks happen while it is played, so that event times are about now, as a job's
+    would be; what was heard of late is late still, by as much less. Each round is newer than the one before.
     """
     data = load_flights()
     number = 0
@@ -38,12 +40,15 @@ def play(
             number += 1
             replay = Replay(data, DEMO)
             total = sum(replay.counts.values())
-            replay = Replay(data, DEMO, shift_to_us=clock.now_us() + total * 1_000_000 // rate)
+            first_us, last_us = (minute * MINUTE_US for minute in DEMO.minutes())
+            begun_us, speed = clock.now_us(), max(1.0, (last_us - first_us) * rate / (total * 1_000_000))
             views = {view: publisher.view(view) for view in replay.counts}
             started_s, sent = clock.monotonic_s(), 0
             for batch in replay.updates(chunk_rows=_ROWS):
                 if stopped():
                     break
+                for row in batch.rows:
+                    row["event_time"] = begun_us + round((row["event_time"] - first_us) / speed)
                 views[batch.view].publish_many(batch.rows)
                 sent += len(batch.rows)
                 ahead_s = sent / rate - (clock.monotonic_s() - started_s)
