@@ -343,7 +343,14 @@ class Ingest:
         if self._spans is not None and self._traced.at(cursor.place):
             self._spans.applied(
                 cursor.major.view,
-                traced_verdicts(folded.rows, verdict, folded.write, self._traced.at(cursor.place), book),
+                traced_verdicts(
+                    cursor.major,
+                    folded.rows,
+                    verdict,
+                    folded.write,
+                    traced=self._traced.at(cursor.place),
+                    book=book,
+                ),
                 judged_us=folded.judged_us,
                 applied_us=applied_us,
             )

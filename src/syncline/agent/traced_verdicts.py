@@ -14,17 +14,22 @@ if TYPE_CHECKING:
     from syncline.state.partition import PartitionWrite
     from syncline.state.rows import Rows
     from syncline.state.verdict import Verdict
+    from syncline.state.view_schema import ViewMajor
     from syncline.telemetry.agent_spans import TracedUpdate
 
 
 def traced_verdicts(
+    major: ViewMajor,
     rows: Rows,
     verdict: Verdict,
     write: PartitionWrite,
+    *,
     traced: Mapping[int, TracedUpdate],
     book: SchemaBook,
 ) -> Iterator[tuple[TracedUpdate, Judged]]:
     """Each traced record that was judged, with what became of it; those after the stop come again."""
+    # A delete names no version, but its MAJOR.
+    unnamed = f"{major.view}@{major.major}"
     rejected = {int(rows.offsets[reject.row]): reject.reason for reject in verdict.rejects}
     observed: dict[int, str] = {}
     for row, violation in verdict.observed:
@@ -35,20 +40,19 @@ def traced_verdicts(
     for offset, update in traced.items():
         if offset in rejected:
             reason = rejected[offset]
-            yield update, Judged(names.DEAD_LETTERED, reason.rule, reason.view_version, written=False)
+            version = reason.view_version or unnamed
+            yield update, Judged(names.DEAD_LETTERED, reason.rule, version, written=False)
             continue
         row = int(updates.offsets.searchsorted(offset))
         if row == len(updates) or updates.offsets[row] != offset:
             continue
         schema_id = int(updates.schema_ids[row])
-        # A delete names no version.
-        version = book[schema_id].contract.reference if schema_id in book else ""
         yield (
             update,
             Judged(
                 names.OBSERVED if offset in observed else names.PASSED,
                 observed.get(offset, ""),
-                version,
+                book[schema_id].contract.reference if schema_id in book else unnamed,
                 written=update.span.get_span_context().span_id in written,
             ),
         )
