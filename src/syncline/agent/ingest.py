@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from syncline.agent.cursor import Cursor
 from syncline.agent.dead_letter_office import DeadLetterOffice
+from syncline.agent.folded import Folded
 from syncline.agent.markers import Markers
-from syncline.agent.traced_verdicts import traced_verdicts
+from syncline.agent.telling import Telling
 from syncline.clock import Clock
 from syncline.contracts.checks.tally import Tally
 from syncline.errors import StoreFull
@@ -22,24 +23,10 @@ from syncline.state.partition import PartitionWrite
 from syncline.state.rows import Rows
 from syncline.state.verdict import Case, Stop, Verdict, judge_all
 from syncline.telemetry.agent_events import AgentEvents
-from syncline.telemetry.agent_spans import NOTHING_TRACED, AgentSpans
+from syncline.telemetry.agent_spans import AgentSpans
 from syncline.telemetry.attention import Attention
-from syncline.wire.control import Heartbeat, Marker, is_marker, parse_control
+from syncline.wire.control import Marker, is_marker, parse_control
 from syncline.wire.dead_letters import DeadLetter
-
-
-@dataclass(frozen=True, slots=True)
-class _Folded:
-    """A slice that is ready to be committed."""
-
-    cursor: Cursor
-    rows: Rows
-    verdict: Verdict
-    write: PartitionWrite
-    cut_off: bool
-    """Rows were left out, as they stand at or after the vector of a cut that is to be enacted first."""
-    judged_us: tuple[int, int] = (0, 0)
-    """When its check began and ended."""
 
 
 class Ingest:
@@ -73,13 +60,8 @@ class Ingest:
         self._store = store
         self._office = office
         self._events = events
-        self._spans = spans
         self._clock = clock
-        self._traced = NOTHING_TRACED
-        """The traced records of the batch at hand."""
-        self._received_us = 0
-        self._committing_us = 0
-        """How long the last commit took."""
+        self._telling = Telling(events, spans, clock)
         self._agent = agent
         self._markers = markers
         self._stopped = stopped
@@ -103,9 +85,7 @@ class Ingest:
         Rows of partitions that are not assigned any more, that do not go on, or were folded before, are passed by.
         """
         stopped: list[Cursor] = []
-        self._received_us = attention.received_us
-        if self._spans is not None:
-            self._traced = self._spans.received(batch, attention)
+        self._telling.received(batch, attention)
         pending = [
             (cursor, _rows(batch, cut, cursor))
             for cut in batch.slices
@@ -114,7 +94,7 @@ class Ingest:
         while pending:
             folded = self._judge_all(pending, book)
             committed = self._commit(folded, book)
-            at_markers: list[_Folded] = []
+            at_markers: list[Folded] = []
             for each in committed:
                 if not self._go_on(each):
                     stopped.append(each.cursor)
@@ -131,7 +111,7 @@ class Ingest:
                     break
         return stopped + _short(batch, cursors)
 
-    def _go_on(self, folded: _Folded) -> bool:
+    def _go_on(self, folded: Folded) -> bool:
         """Whether the partition goes on where its slice ended; else why not is noted in its cursor."""
         cursor, stop = folded.cursor, folded.verdict.stop
         if stop is None:
@@ -153,7 +133,7 @@ class Ingest:
         self._markers.pass_by(cursor, marker.cut_id)
         return True
 
-    def _judge_all(self, pending: list[tuple[Cursor, Rows]], book: SchemaBook) -> list[_Folded]:
+    def _judge_all(self, pending: list[tuple[Cursor, Rows]], book: SchemaBook) -> list[Folded]:
         by_topic: dict[str, list[tuple[Cursor, Rows]]] = {}
         for cursor, rows in pending:
             by_topic.setdefault(cursor.major.topic, []).append((cursor, rows))
@@ -166,7 +146,7 @@ class Ingest:
 
     def _judge_topic(
         self, pending: list[tuple[Cursor, Rows]], book: SchemaBook, snapshot: StoreSnapshot
-    ) -> Iterator[_Folded]:
+    ) -> Iterator[Folded]:
         cut = [
             _up_to(rows, self._markers.next_stop(cursor.place, cursor.state.next_offset))
             for cursor, rows in pending
@@ -184,7 +164,7 @@ class Ingest:
 
     def _join(
         self, cursor: Cursor, rows: Rows, end: int | None, verdict: Verdict, snapshot: StoreSnapshot
-    ) -> _Folded:
+    ) -> Folded:
         """What is to be committed of a slice that was judged up to its stop, or to the vector at `end`."""
         topic, partition = cursor.place
         state = cursor.state
@@ -202,7 +182,7 @@ class Ingest:
                 topic=topic,
                 partition=partition,
                 state=state,
-                traces=self._kept(cursor.place),
+                traces=self._telling.kept(cursor.place),
             )
         cut_off = False
         if verdict.stop is None and end is not None:
@@ -212,9 +192,9 @@ class Ingest:
             # A marker ends the transaction, and the agent stands at it until it steps over.
             marker = int(rows.offsets[verdict.stop.row])
             write = replace(write, state=note_marker(write.state, marker))
-        return _Folded(cursor, rows, verdict, write, cut_off)
+        return Folded(cursor, rows, verdict, write, cut_off)
 
-    def _step_over(self, at_markers: list[_Folded]) -> list[tuple[Cursor, Rows]] | None:
+    def _step_over(self, at_markers: list[Folded]) -> list[tuple[Cursor, Rows]] | None:
         """Pass the markers that these slices stopped at; the rows after them, or None if there was no room."""
         # The partitions of a cut meet its markers at about the same time: one commit for all of them.
         passed = [
@@ -230,7 +210,7 @@ class Ingest:
                 pending.append((each.cursor, rest))
         return pending
 
-    def _over_marker(self, folded: _Folded, stop: Stop) -> PartitionWrite:
+    def _over_marker(self, folded: Folded, stop: Stop) -> PartitionWrite:
         """What passing the marker that the slice stopped at does: T, the position, and tombstones that go by it."""
         cursor, rows, row = folded.cursor, folded.rows, stop.row
         topic, partition = cursor.place
@@ -256,15 +236,7 @@ class Ingest:
             collected_cells=cells,
         )
 
-    def _kept(self, place: TopicPartition) -> Mapping[int, bytes] | None:
-        """What cells of traced records keep, by offset."""
-        traced = self._traced.at(place)
-        if not traced:
-            return None
-        applied_us = self._clock.now_us() + self._committing_us
-        return {offset: update.kept(applied_us) for offset, update in traced.items()}
-
-    def _commit(self, folded: list[_Folded], book: SchemaBook) -> list[_Folded]:
+    def _commit(self, folded: list[Folded], book: SchemaBook) -> list[Folded]:
         """Dead letters first, then the store; those that were committed.
 
         Where letters of some cannot be delivered now, the others go on: no topic waits for another's dead letters.
@@ -278,16 +250,15 @@ class Ingest:
         began_us = self._clock.now_us()
         if writes and not self._store_all(writes):
             return []
-        applied_us = self._clock.now_us()
-        self._committing_us = applied_us - began_us
+        applied_us = self._telling.stored(began_us)
         if len(ready) == len(folded):
             self.trouble = ""
         for each, own in ready:
             self._office.committed(own)
             each.cursor.state = each.write.state
-            self._announce(each, own, book, applied_us)
-        for topic in {each.cursor.major.topic for each, _ in ready}:
-            self._events.processed(topic, took_us=applied_us - self._received_us)
+            self._telling.committed(each, own, book, applied_us=applied_us)
+            self._on_judged(each.verdict.tally)
+        self._telling.processed({each.cursor.major.topic for each, _ in ready}, applied_us)
         return [each for each, _ in ready]
 
     def _store_all(self, writes: list[PartitionWrite]) -> bool:
@@ -305,7 +276,7 @@ class Ingest:
         self.trouble = reason
         self._on_trouble(reason)
 
-    def _letters(self, folded: _Folded) -> list[DeadLetter]:
+    def _letters(self, folded: Folded) -> list[DeadLetter]:
         rows = folded.rows
         topic, partition = folded.cursor.place
         return [
@@ -322,61 +293,6 @@ class Ingest:
             )
             for reject in folded.verdict.rejects
         ]
-
-    def _announce(
-        self, folded: _Folded, letters: list[DeadLetter], book: SchemaBook, applied_us: int
-    ) -> None:
-        verdict, cursor = folded.verdict, folded.cursor
-        topic, partition = cursor.place
-        if verdict.rows:
-            self._events.batch_applied(
-                cursor.major.view, rows=len(verdict.updates), written=len(folded.write.keys)
-            )
-        if len(verdict.updates):
-            self._announce_times(folded, applied_us)
-        for row in verdict.controls:
-            control = parse_control(folded.rows.keys[row] or b"", folded.rows.headers.get(row, ()))
-            if isinstance(control, Heartbeat):
-                cursor.note_heartbeat(control, int(folded.rows.timestamps_ms[row]))
-        if letters:
-            self._events.rejected(topic, partition, letters)
-        if self._spans is not None and self._traced.at(cursor.place):
-            self._spans.applied(
-                cursor.major.view,
-                traced_verdicts(
-                    cursor.major,
-                    folded.rows,
-                    verdict,
-                    folded.write,
-                    traced=self._traced.at(cursor.place),
-                    book=book,
-                ),
-                judged_us=folded.judged_us,
-                applied_us=applied_us,
-            )
-        self._on_judged(verdict.tally)
-
-    def _announce_times(self, folded: _Folded, applied_us: int) -> None:
-        updates, rows, cursor = folded.verdict.updates, folded.rows, folded.cursor
-        cursor.note_event(int(updates.event_times_us.max()))
-        # Where nothing else stands between them, updates are the rows themselves.
-        timestamps_ms = rows.timestamps_ms[: len(updates)]
-        if len(updates) != folded.verdict.rows:
-            timestamps_ms = rows.timestamps_ms[rows.offsets.searchsorted(updates.offsets)]
-        traced = self._traced.at(cursor.place)
-        found = updates.offsets.searchsorted(list(traced)).tolist() if traced else ()
-        self._events.propagated(
-            cursor.major.topic,
-            events_us=updates.event_times_us,
-            appended_us=timestamps_ms * 1_000,
-            received_us=self._received_us,
-            applied_us=applied_us,
-            traces=[
-                (row, update.span.get_span_context().trace_id)
-                for row, update in zip(found, traced.values(), strict=True)
-                if row < len(updates) and updates.offsets[row] == update.offset
-            ],
-        )
 
     def _count_halt(self, cursor: Cursor, stop: Stop, offset: int) -> None:
         if cursor.halted_at != offset:
