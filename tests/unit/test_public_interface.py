@@ -124,6 +124,7 @@ def test_the_commands_and_their_options() -> None:
         "agent": ["--instance", "--log-level", "--metrics", "--snapshots", "--store", "--subscription"],
         "coordinator": ["--log-level", "--metrics", "--name"],
         "get": ["--feature", "--store"],
+        "trace": ["--feature", "--jaeger", "--store", "--values"],
         "status": ["--all", "--consumer", "--partitions"],
         "verify": ["--actor", "--audit", "--cut", "--explain", "--reason", "--timeout"],
         "rollout start": [

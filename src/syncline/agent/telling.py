@@ -78,6 +78,7 @@ class Telling:
             self._events.rejected(*cursor.place, letters)
         if self._spans is not None and self._traced.at(cursor.place):
             self._spans.applied(
+                cursor.place,
                 cursor.major.view,
                 traced_verdicts(
                     cursor.major,

@@ -8,12 +8,17 @@ from typing import Any
 from syncline.cli.output import Output, counted
 from syncline.cli.rollout_status import coordinator_document
 from syncline.cli.violations import violations_document
+from syncline.inspection.ages import rough
 from syncline.inspection.fleet import SILENT_US, Comparison
 from syncline.inspection.rollouts import HeardCoordinator
 from syncline.inspection.violations import Violations
+from syncline.inspection.waiting import Verdict, Waiting
 from syncline.telemetry.reports import AgentStatus, PartitionStatus
 
 _HASH_SHOWN = 12
+_AGENTS_NAMED = 3
+_OF_AGENTS = frozenset({Verdict.SILENT, Verdict.OUT_OF_CONTACT})
+_STYLES = {Verdict.UP_TO_DATE: "green", Verdict.QUIET: "", Verdict.UNHEARD: ""}
 
 
 def status_document(
@@ -23,11 +28,13 @@ def status_document(
     *,
     now_us: int,
     coordinators: Sequence[HeardCoordinator] = (),
-    waiting: Mapping[str, Sequence[int]] | None = None,
+    releases_waiting: Mapping[str, Sequence[int]] | None = None,
+    waiting: Sequence[Waiting] = (),
 ) -> dict[str, Any]:
     """The fleet as JSON data. Digests are texts of 16 hex digits: a number would not survive every JSON parser.
 
-    `waiting`: bundle → its releases that no rollout brings.
+    `releases_waiting`: bundle → its releases that no rollout brings. Times are microseconds since 1970; seconds of lag
+    are as of the agent's report.
     """
     return {
         "agents": [
@@ -50,6 +57,9 @@ def status_document(
                 "lock": agent.lock,
                 "deprecated": dict(agent.deprecated),
                 "reported_at_us": agent.reported_at_us,
+                "contact_us": agent.contact_us,
+                "cohort": agent.cohort,
+                "freshness": dict(agent.freshness),
                 "silent": _is_silent(agent, now_us),
                 "lag": _lag(agent),
                 "partitions": [
@@ -59,6 +69,10 @@ def status_document(
                         "next_offset": partition.next_offset,
                         "end_offset": partition.end_offset,
                         "lag": partition.lag,
+                        "lag_seconds": _lag_seconds(agent, partition),
+                        "last_event_us": partition.last_event_us,
+                        "heartbeat_us": partition.heartbeat_us,
+                        "published_us": partition.published_us,
                         "cells": partition.cells,
                         "digest": _hex(partition.digest),
                         "t_ms": partition.t_ms,
@@ -84,7 +98,16 @@ def status_document(
         },
         "violations": violations_document(violations),
         "coordinators": [coordinator_document(state) for state in coordinators],
-        "releases_waiting": {bundle: list(releases) for bundle, releases in (waiting or {}).items()},
+        "releases_waiting": {bundle: list(numbers) for bundle, numbers in (releases_waiting or {}).items()},
+        "waiting": [
+            {
+                "agent": found.agent,
+                "topic": found.topic,
+                "verdict": str(found.verdict),
+                "sentence": found.sentence,
+            }
+            for found in waiting
+        ],
     }
 
 
@@ -105,7 +128,7 @@ def show_fleet(
                 f"{agent.state} (silent)" if _is_silent(agent, now_us) else agent.state,
                 "-" if agent.release is None else f"{agent.bundle}@{agent.release}",
                 agent.lock[:_HASH_SHOWN] or "-",
-                _number(_lag(agent)),
+                _lag_text(_lag(agent), _longest(agent)),
                 f"{agent.applied_rows:,}",
                 f"{agent.dead_letters:,}",
                 f"{max(0, now_us - agent.reported_at_us) // 1_000_000} s ago",
@@ -134,7 +157,7 @@ def show_fleet(
                     str(partition.partition),
                     agent.agent,
                     str(partition.next_offset),
-                    _number(partition.lag),
+                    _lag_text(partition.lag, partition.waited_us(agent.reported_at_us)),
                     f"{partition.cells:,}",
                     _hex(partition.digest),
                     partition.held,
@@ -178,7 +201,24 @@ def remarks(agent: AgentStatus) -> Iterator[str]:
         yield f"serves {version}, which is {said}"
 
 
-def show_waiting(waiting: Mapping[str, Sequence[int]], output: Output) -> None:
+def show_waiting(waiting: Sequence[Waiting], output: Output) -> None:
+    """What each topic waits for; agents of one answer share a line, which is that of the agent that waits longest."""
+    if not waiting:
+        return
+    agents = {found.agent for found in waiting}
+    lines: dict[tuple[str, Verdict], list[Waiting]] = {}
+    for found in waiting:
+        # What is said of an agent holds for all of its topics.
+        subject = found.agent if found.verdict in _OF_AGENTS else found.topic
+        lines.setdefault((subject, found.verdict), []).append(found)
+    output.line()
+    for (subject, verdict), alike in sorted(lines.items()):
+        worst = max(alike, key=lambda found: found.worst_us)
+        whose = "" if verdict in _OF_AGENTS or len(agents) == 1 else f" ({_agents(alike, agents)})"
+        output.line(f"{subject}: {worst.sentence}{whose}", style=_STYLES.get(verdict, "yellow"))
+
+
+def show_releases_waiting(waiting: Mapping[str, Sequence[int]], output: Output) -> None:
     """The releases that nobody has brought live yet, with the command that does."""
     for bundle, releases in waiting.items():
         names = ", ".join(f"{bundle}@{number}" for number in releases)
@@ -187,6 +227,15 @@ def show_waiting(waiting: Mapping[str, Sequence[int]], output: Output) -> None:
             f"(syncline rollout start {bundle}@{releases[-1]} --reason …)",
             style="yellow",
         )
+
+
+def _agents(alike: Sequence[Waiting], agents: set[str]) -> str:
+    """Who waits, worst first."""
+    named = [found.agent for found in sorted(alike, key=lambda found: -found.worst_us)]
+    if len(named) == len(agents):
+        return f"all {len(named)} agents"
+    more = len(named) - _AGENTS_NAMED
+    return ", ".join(named[:_AGENTS_NAMED]) + (f" and {counted(more, 'more agent')}" if more > 0 else "")
 
 
 def _is_behind(partition: PartitionStatus) -> bool:
@@ -204,8 +253,23 @@ def _lag(agent: AgentStatus) -> int | None:
     return sum(known) if len(known) == len(lags) else None
 
 
-def _number(number: int | None) -> str:
-    return "?" if number is None else f"{number:,}"
+def _longest(agent: AgentStatus) -> int | None:
+    """How long the oldest record that is still to be folded has waited at most, as of the report."""
+    waited = [partition.waited_us(agent.reported_at_us) for partition in agent.partitions]
+    known = [us for us in waited if us is not None]
+    return max(known, default=None) if len(known) == len(waited) else None
+
+
+def _lag_seconds(agent: AgentStatus, partition: PartitionStatus) -> float | None:
+    waited_us = partition.waited_us(agent.reported_at_us)
+    return None if waited_us is None else waited_us / 1_000_000
+
+
+def _lag_text(lag: int | None, waited_us: int | None) -> str:
+    """Records, and how long they have waited at most: `1,234, 5 s`."""
+    if not lag:
+        return "?" if lag is None else "0"
+    return f"{lag:,}, {'?' if waited_us is None else rough(waited_us)}"
 
 
 def _hex(digest: int) -> str:

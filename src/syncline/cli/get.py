@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncline.cli.options import output_option
+from syncline.cli.options import output_option, store_option
 from syncline.cli.output import Output
 from syncline.contracts.plain import plain_value
 
@@ -25,14 +25,7 @@ _LONGEST_LIST = 8
 @click.command()
 @click.argument("bundle")
 @click.argument("keys", nargs=-1, metavar="KEY=VALUE...")
-@click.option(
-    "--store",
-    required=True,
-    envvar="SYNCLINE_STORE",
-    show_envvar=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The folder of an agent's store on this machine.",
-)
+@store_option
 @click.option(
     "--feature",
     "features",
@@ -100,7 +93,7 @@ def _rows(row: ModelInput) -> list[list[str]]:
         rows.append(
             [
                 name,
-                _shown(value),
+                shown(value),
                 str(row.statuses[name]),
                 "-" if age is None else f"{age.total_seconds():.1f} s",
                 source.reference or source.view,
@@ -110,7 +103,7 @@ def _rows(row: ModelInput) -> list[list[str]]:
     return rows
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value in a table: whole, but for the middle of a long list."""
     plain = plain_value(value)
     if isinstance(plain, list) and len(plain) > _LONGEST_LIST:

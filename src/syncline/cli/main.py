@@ -39,9 +39,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Run a coordinator: take versions live at a cut, and back.",
     ),
     "get": ("syncline.cli.get:get", "Show one model input, with where each value came from."),
+    "trace": (
+        "syncline.cli.trace:trace",
+        "Show where the values of one model input come from, and where each of them waited.",
+    ),
     "status": (
         "syncline.cli.status:status",
-        "Show the agents: release, lag, and whether their digests agree.",
+        "Show the agents: release, lag and why, and whether their digests agree.",
     ),
     "verify": (
         "syncline.cli.verify:verify",

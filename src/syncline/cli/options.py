@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -126,6 +127,17 @@ def connection_settings(command: F) -> F:
         return command(*args, settings=load_settings(bootstrap_servers, registry, prefix), **kwargs)
 
     return wrapped  # type: ignore[return-value]  # click reads its signature from the decorators
+
+
+store_option = click.option(
+    "--store",
+    required=True,
+    envvar="SYNCLINE_STORE",
+    show_envvar=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of an agent's store on this machine.",
+)
+"""`--store FOLDER`; the command gets `store: Path`."""
 
 
 metrics_option = click.option(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from syncline.ports.log import Log
 
 _TIMEOUT_S = 30.0
+_BROKER_S = 4.0
 _LOOKED_AT = 2_000
 _VIOLATIONS_US = 3_600_000_000
 
@@ -32,23 +33,27 @@ def status(
 ) -> int:
     """Show what agents and coordinators last reported, whether digests agree, what waits for a rollout, and violations.
 
+    Of each topic it says why nothing new is served, where that is so: the agent is behind or held, its publisher has
+    stalled, or nothing is published. Where no broker answers, nothing of that can be known: it says so, and exits 1.
+
     Violations are those of the last hour, or all that are kept with --all: publishers' counts added up, and of a
     consumer's agents the highest count, as each of its agents judges every record.
 
     Exits 1 if digests disagree: two agents read the same records and have different states.
     """
     from syncline import wiring
-    from syncline.cli.fleet import show_fleet, show_waiting, status_document
+    from syncline.cli.fleet import show_fleet, show_releases_waiting, show_waiting, status_document
     from syncline.cli.rollout_status import show_coordinators
     from syncline.cli.violations import show_violations
     from syncline.clock import SystemClock
     from syncline.inspection.fleet import compare, read_reports
     from syncline.inspection.rollouts import coordinator_states, unused_releases
     from syncline.inspection.violations import sum_up
+    from syncline.inspection.waiting import waits
     from syncline.wire.topics import Topics
 
     log = wiring.open_log(settings)
-    log.cluster_id()
+    _require_broker(log, settings.bootstrap_servers)
     last = None if everything else _LOOKED_AT
     reports = read_reports(log, Topics(settings.prefix).reports, last=last)
     agents = [agent for agent in reports.agents if consumer in (None, agent.consumer)]
@@ -57,7 +62,8 @@ def status(
     from_us = None if everything else now_us - _VIOLATIONS_US
     picture = _picture(log, Topics(settings.prefix).catalog)
     coordinators = coordinator_states(picture, reports.coordinators, now_us=now_us)
-    waiting = {
+    waiting = waits(agents, now_us=now_us)
+    releases_waiting = {
         bundle: found for bundle in sorted(picture.releases) if (found := unused_releases(picture, bundle))
     }
     violations = sum_up(reports.violations, from_us=from_us, consumer=consumer)
@@ -68,16 +74,41 @@ def status(
     if output.is_json:
         output.document(
             status_document(
-                agents, comparison, violations, now_us=now_us, coordinators=coordinators, waiting=waiting
+                agents,
+                comparison,
+                violations,
+                now_us=now_us,
+                coordinators=coordinators,
+                releases_waiting=releases_waiting,
+                waiting=waiting,
             )
         )
     else:
         show_fleet(agents, comparison, output, now_us=now_us, partitions=partitions)
+        show_waiting(waiting, output)
         if picture.coordination.rollouts or coordinators:
             show_coordinators(picture, coordinators, output)
-        show_waiting(waiting, output)
+        show_releases_waiting(releases_waiting, output)
         show_violations(violations, output, looked_from_us=from_us)
     return 1 if comparison.disagreements else 0
+
+
+def _require_broker(log: Log, servers: str) -> None:
+    """Make sure that a broker answers here.
+
+    Raises:
+        LogUnavailable: none does; says what that means.
+    """
+    from syncline.errors import LogUnavailable
+
+    try:
+        log.cluster_id(_BROKER_S)
+    except LogUnavailable as error:
+        raise LogUnavailable(
+            f"broker down: none answers at {servers} within {_BROKER_S:g} s, so what agents report cannot be read. "
+            "Agents that reach none either go on serving what they have, and state its age; nothing new gets to them. "
+            "Check the address and the brokers; `syncline doctor` says more"
+        ) from error
 
 
 def _picture(log: Log, topic: str) -> Picture:

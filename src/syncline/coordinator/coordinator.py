@@ -317,7 +317,9 @@ class Coordinator:
             if standing.claim == self._claiming.held and standing.open_cut is not None:
                 aborted = CutAborted(standing.last, standing.claim, standing.open_cut)
                 author = Author(self.name, "its coordinator was asked to stop")
-                self._catalog.record(aborted, author, limit_s)
+                landed = self._catalog.record(aborted, author, limit_s)
+                if landed.void is None:
+                    self._events.decided(aborted, landed.offset, author.reason)
         except (LogError, BufferError) as error:
             self._events.log_unavailable(f"an open cut was not aborted: {error}")
 

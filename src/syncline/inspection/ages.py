@@ -14,7 +14,7 @@ def rough(us: int) -> str:
     if us == 0:
         return "0 s"
     for unit, length, end in _STEPS:
-        if us < end - length:
+        if us <= end - length:
             return f"{-(-us // length)} {unit}"
     return f"{-(-us // _DAY_US):,} d"
 

@@ -24,15 +24,17 @@ def publishers_in_reports(reports: Iterable[ViolationCounts]) -> dict[str, set[s
     return found
 
 
-def publishers_by_heartbeat(log: Log, topics: Mapping[str, tuple[str, int]]) -> dict[str, set[str]]:
+def publishers_by_heartbeat(
+    log: Log, topics: Mapping[str, tuple[str, int]], *, timeout_s: float = 30.0
+) -> dict[str, set[str]]:
     """`view@MAJOR` → the publishers whose heartbeats stand near the end of its topic.
 
-    `topics`: feature topic → (view, MAJOR). A topic that is not there has none.
+    `topics`: feature topic → (view, MAJOR). A topic that is not there has none. `timeout_s` is for each of them.
     """
     found: dict[str, set[str]] = {}
     for topic, (view, major) in topics.items():
         try:
-            for record in read_to_end(log, topic, last=_LAST):
+            for record in read_to_end(log, topic, last=_LAST, timeout_s=timeout_s):
                 if record.key is not None and is_control(record.key, record.value):
                     control = parse_control(record.key, record.headers)
                     if isinstance(control, Heartbeat):

@@ -137,7 +137,11 @@ def _of_lag(agent: AgentStatus, partitions: Sequence[PartitionStatus], lag: int,
     records = f"{lag:,} record" + ("" if lag == 1 else "s")
     longest_us = max(us or 0 for us in waited)
     if agent.state == _HOLDING and not any(partition.held for partition in agent.partitions):
-        return Verdict.HELD, f"held: {records} wait, as the agent holds: {agent.reason}", longest_us
+        return (
+            Verdict.HELD,
+            f"held: {records} {'waits' if lag == 1 else 'wait'}, as the agent holds: {agent.reason}",
+            longest_us,
+        )
     if None in waited:
         return Verdict.BEHIND, f"agent behind: {records}; how long they have waited is not known", longest_us
     if longest_us > limits.behind_us:
@@ -184,7 +188,7 @@ def _of_silence(at_us: int, newest_us: int, beat_us: int | None) -> Answer:
     if beat_us is None:
         return (
             Verdict.UNHEARD,
-            f"no publisher was heard since the agent began, and {since}: none runs, or they send no heartbeats",
+            f"no publisher was heard since the agent began, and {since}: none runs, or none sends heartbeats",
             at_us - max(0, newest_us),
         )
     age_us = at_us - beat_us
@@ -199,7 +203,7 @@ def _of_silent_partitions(at_us: int, partitions: Sequence[PartitionStatus], lim
         if (heard_us := max(partition.heartbeat_us or -1, partition.t_ms * 1_000)) >= 0
         and at_us - heard_us > limits.partition_us
     }
-    if not silent:
+    if not silent or len(silent) == len(partitions):
         return None
     named = ", ".join(map(str, sorted(silent)))
     which = f"partition {named} gets" if len(silent) == 1 else f"partitions {named} get"
@@ -227,17 +231,19 @@ def _of_quiet(
 
 
 def _of_flow(at_us: int, partitions: Sequence[PartitionStatus], limits: Limits) -> Answer:
+    """Records come, and are folded."""
     event_us = _newest_event(partitions)
     if event_us is None:
         return Verdict.UP_TO_DATE, "up to date", 0
-    applied_us = max((found for part in partitions if (found := part.last_event_us) is not None), default=None)
+    applied_us = max(
+        (found for part in partitions if (found := part.last_event_us) is not None), default=None
+    )
     if applied_us is not None and event_us - applied_us > limits.quiet_us:
-        return (
-            Verdict.UP_TO_DATE,
-            f"up to date, but publishers tell of events {rough(event_us - applied_us)} newer than any that was applied: "
-            "look for dead letters",
-            0,
+        newer = rough(event_us - applied_us)
+        sentence = (
+            f"up to date, but publishers tell of events {newer} newer than any applied: look for dead letters"
         )
+        return Verdict.UP_TO_DATE, sentence, 0
     return Verdict.UP_TO_DATE, f"up to date: the newest event is {rough(at_us - event_us)} old", 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from syncline.errors import NotAcknowledged
 from syncline.ports.log import Outcome, OutcomeKind
-from syncline.publisher.ledger import Ledger
+from syncline.publisher.ledger import Account, Ledger
 
 _REASONS_MAX = 5
 
@@ -21,6 +21,7 @@ class Delivery:
     __slots__ = (
         "_ledger",
         "_on_outcome",
+        "account",
         "acknowledged",
         "dead_lettered",
         "failed",
@@ -32,6 +33,8 @@ class Delivery:
     def __init__(self, ledger: Ledger, on_outcome: Callable[[Outcome], None] | None = None) -> None:
         self._ledger = ledger
         self._on_outcome = on_outcome
+        self.account: Account | None = None
+        """Where what is acknowledged is counted; set when the first update is queued."""
         self.queued = 0
         self.dead_lettered = 0
         self.acknowledged = 0
@@ -71,7 +74,8 @@ class Delivery:
         ledger = self._ledger
         if outcome.kind is OutcomeKind.ACKNOWLEDGED:
             self.acknowledged += 1
-            ledger.acknowledged += 1
+            assert self.account is not None, "an outcome comes of what was queued"
+            self.account.acknowledged += 1
         else:
             ledger.settle(outcome)
             if len(self.reasons) < _REASONS_MAX and outcome.reason and outcome.reason not in self.reasons:

@@ -40,11 +40,20 @@ class PublisherStats:
         return self.queued - self.acknowledged - self.failed - self.unknown
 
 
+class Account:
+    """What was acknowledged of one topic; belongs to the one thread that serves outcomes."""
+
+    __slots__ = ("acknowledged",)
+
+    def __init__(self) -> None:
+        self.acknowledged = 0
+
+
 class Ledger:
     """Counts outcomes. `acknowledged` and `settle` belong to the one thread that serves outcomes; the rest to any."""
 
     def __init__(self) -> None:
-        self.acknowledged = 0
+        self._accounts: dict[str, Account] = {}
         self.metrics: PublisherMetrics | None = None
         self._queued = 0
         self._failed = 0
@@ -57,6 +66,20 @@ class Ledger:
         self._lock = threading.Lock()
         self._served = threading.Condition(self._lock)
         self._rounds = 0
+
+    @property
+    def acknowledged(self) -> int:
+        """How many updates are in the log for certain."""
+        return sum([account.acknowledged for account in list(self._accounts.values())])
+
+    def account(self, topic: str) -> Account:
+        """Where what is acknowledged of a topic is counted."""
+        account = self._accounts.get(topic)
+        return self._accounts.setdefault(topic, Account()) if account is None else account
+
+    def acknowledged_by_topic(self) -> dict[str, int]:
+        """The same for each topic."""
+        return {topic: account.acknowledged for topic, account in list(self._accounts.items())}
 
     @property
     def rounds(self) -> int:

@@ -14,7 +14,7 @@ from syncline.errors import LogError, NotAcknowledged, PublisherBusy, PublishErr
 from syncline.ports.log import Headers, LogWriter, Outcome
 from syncline.publisher.courier import Courier, PublishedTopic
 from syncline.publisher.delivery import Delivery
-from syncline.publisher.ledger import Ledger
+from syncline.publisher.ledger import Account, Ledger
 from syncline.publisher.lifetime import Lifetime
 from syncline.settings import PublisherSettings
 from syncline.telemetry.deprecated_use import DeprecatedUse
@@ -53,7 +53,6 @@ class Outbox:
         """`spans` follows the updates that are traced; None: none is."""
         self.ledger = Ledger()
         self._spans = spans
-        self._topics: Sequence[PublishedTopic] = ()
         self._writer = writer
         self._clock = clock
         self._reports_topic = reports_topic
@@ -67,7 +66,7 @@ class Outbox:
         self._metrics = PublisherMetrics(
             telemetry.metrics,
             totals=self.reports.totals,
-            queued=self._queued,
+            acknowledged=self.ledger.acknowledged_by_topic,
             deprecated=self._deprecated.versions,
         )
         self.ledger.metrics = self._metrics
@@ -87,7 +86,6 @@ class Outbox:
 
     def attend(self, topics: Sequence[PublishedTopic]) -> None:
         """Send heartbeats to these topics from now on."""
-        self._topics = topics
         self._courier.attend(topics)
 
     def warn_of(self, reference: str, text: str) -> None:
@@ -114,34 +112,41 @@ class Outbox:
         """
         count = len(keys)
         ledger = self.ledger
-        ledger.queue(count)
-        delivery.queued += count
-        self._metrics.began(delivery, topic, self._clock.monotonic_s())
         spans: Sequence[SendSpan] = ()
         if self._spans is not None:
             spans = self._spans.begin(topic, count, view_version=view_version, started_us=started_us)
-        sent = 0
+        account = ledger.account(topic)
+        if delivery.account is None:
+            delivery.account = account
+        settle = delivery.settle if delivery.account is account else _counted(delivery, account)
+        ledger.queue(count)
+        delivery.queued += count
+        self._metrics.began(delivery, topic, self._clock.monotonic_s())
+        sent, stopped_by = 0, PublisherBusy.__name__
         try:
             for span in spans:
                 before = range(sent, span.row)
-                sent = self._append(before, topic, keys, values, headers=headers, on_outcome=delivery.settle)
+                sent = self._append(before, topic, keys, values, headers=headers, on_outcome=settle)
                 if sent == span.row:
                     # A traced record goes by itself: it has headers, and an outcome that ends its span.
-                    only, told = range(sent, sent + 1), _told(delivery, span)
+                    only, told = range(sent, sent + 1), _told(settle, span)
                     own = {sent: [*(() if headers is None else headers[sent]), *span.headers()]}
                     sent = self._append(only, topic, keys, values, headers=own, on_outcome=told)
                 if sent <= span.row:
                     break
             else:
                 rest = range(sent, count)
-                sent = self._append(rest, topic, keys, values, headers=headers, on_outcome=delivery.settle)
+                sent = self._append(rest, topic, keys, values, headers=headers, on_outcome=settle)
+        except BaseException as error:
+            stopped_by = type(error).__name__
+            raise
         finally:
             if sent < count:
                 delivery.queued -= count - sent
                 ledger.queue(sent - count)
                 for span in spans:
                     if span.row >= sent:
-                        span.give_up(PublisherBusy.__name__)
+                        span.give_up(stopped_by)
         return sent
 
     def _append(
@@ -167,10 +172,6 @@ class Outbox:
                 if not self.ledger.wait_for_room(rounds, patience_s):
                     break
         return row
-
-    def _queued(self) -> list[tuple[str, int]]:
-        """(topic, how many updates were queued to it)."""
-        return [(topic.name, topic.timeline.progress()[1]) for topic in self._topics]
 
     def flush(self, timeout_s: float) -> None:
         """Wait for every outcome.
@@ -242,12 +243,25 @@ class Outbox:
             )
 
 
-def _told(delivery: Delivery, span: SendSpan) -> Callable[[Outcome], None]:
+def _told(settle: Callable[[Outcome], None], span: SendSpan) -> Callable[[Outcome], None]:
     def told(outcome: Outcome) -> None:
-        delivery.settle(outcome)
+        settle(outcome)
         span.settle(outcome)
 
     return told
+
+
+def _counted(delivery: Delivery, account: Account) -> Callable[[Outcome], None]:
+    """Of a call that sends to two topics, as its dead letters go: what is acknowledged of the second."""
+
+    def counted(outcome: Outcome) -> None:
+        first, delivery.account = delivery.account, account
+        try:
+            delivery.settle(outcome)
+        finally:
+            delivery.account = first
+
+    return counted
 
 
 def _warn(reference: str, text: str) -> None:

@@ -39,7 +39,8 @@ from syncline.wire.topics import Topics
 
 if TYPE_CHECKING:
     from syncline.telemetry.no_step import NoStep
-    from syncline.telemetry.publisher_spans import SendSpans, Step
+    from syncline.telemetry.publisher_spans import SendSpans
+    from syncline.telemetry.steps import Step
 
 _SPANS_S_MAX = 2.0
 """How long closing waits for spans to be sent."""

@@ -147,7 +147,7 @@ class FeatureReader:
             for view, one in zip(selection.views, resolved, strict=True):
                 cell = one.cell
                 if cell is not None and not cell.deleted:
-                    watch.ages(view.name).add(now_us - cell.event_time_us)
+                    watch.ages(view.name).add(max(0, now_us - cell.event_time_us))
             if traces is not None:
                 values = [(selection.views[place], resolved[place], trace) for place, trace in traces]
                 watch.read_traced(bundle, traced_values(values), now_us)

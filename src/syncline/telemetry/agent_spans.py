@@ -12,7 +12,7 @@ from syncline.state.traced import Traced
 from syncline.telemetry import names
 from syncline.telemetry.tracing import LINKS_MAX, Tracing, finish, finish_stage, mark_failed, span_context
 from syncline.wire.control import Marker, is_control, parse_control
-from syncline.wire.trace_context import event_id, looks_sampled, trace_context
+from syncline.wire.trace_context import TraceContext, event_id, looks_sampled, trace_context
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -71,6 +71,7 @@ class TracedBatch:
 
 
 _CUTS_MAX = 64
+_OPEN_MAX = 10_000
 _NONE: Mapping[int, TracedUpdate] = {}
 NOTHING_TRACED = TracedBatch()
 
@@ -84,23 +85,28 @@ class AgentSpans:
         self._client_id = client_id
         self._uncommitted: list[SpanContext] = []
         """The sends of what was applied since offsets were committed last."""
+        self._open: dict[tuple[str, int, int], TracedUpdate] = {}
+        """The updates that were received and neither applied nor rejected yet, by place and offset."""
         self._cuts: dict[int, SpanContext] = {}
         """Cut → the coordinator's span of it, of the markers that were met lately."""
 
     def received(self, batch: Batch, attention: Attention) -> TracedBatch:
         """The traced records of a batch that was just received; how each was delivered is told at once."""
         found = [
-            row
+            (row, context)
             for row, headers in batch.headers.items()
-            if looks_sampled(headers) and not self._is_marker(batch.keys[row], batch.values[row], headers)
+            if looks_sampled(headers)
+            and not self._is_marker(batch.keys[row], batch.values[row], headers)
+            and (context := trace_context(headers)) is not None
+            and context.is_sampled
         ]
         if not found:
             return NOTHING_TRACED
         allowed = self._tracing.rows.take(self._tracing.clock.monotonic_s(), len(found))
         traced = TracedBatch()
         sends: list[SpanContext] = []
-        for row in found[:allowed]:
-            update, place = self._receive(batch, row, attention)
+        for row, context in found[:allowed]:
+            update, place = self._receive(batch, row, context, attention)
             if update is not None:
                 traced.by_place.setdefault(place, {})[update.offset] = update
                 sends.append(update.sent)
@@ -110,6 +116,7 @@ class AgentSpans:
 
     def applied(
         self,
+        place: TopicPartition,
         view: str,
         updates: Iterable[tuple[TracedUpdate, Judged]],
         *,
@@ -119,6 +126,7 @@ class AgentSpans:
         """These were committed, or dead-lettered. `judged_us` is when their check began and ended."""
         tracing, (began_us, ended_us) = self._tracing, judged_us
         for update, judged in updates:
+            self._open.pop((*place, update.offset), None)
             process = update.span.get_span_context()
             check = tracing.span(
                 names.CHECK,
@@ -235,17 +243,20 @@ class AgentSpans:
         return True
 
     def _receive(
-        self, batch: Batch, row: int, attention: Attention
+        self, batch: Batch, row: int, context: TraceContext, attention: Attention
     ) -> tuple[TracedUpdate | None, TopicPartition]:
         cut = next(cut for cut in batch.slices if cut.start <= row < cut.start + cut.count)
         place = (cut.topic, cut.partition)
         headers = batch.headers[row]
-        context = trace_context(headers)
-        if context is None or not context.is_sampled:
-            return None, place
+        offset, received_us = int(batch.offsets[row]), attention.received_us
+        before = self._open.get((*place, offset))
+        if before is not None and before.sent.span_id == context.span_id:
+            # It was received, and could not be committed then: it was delivered when it came first.
+            return before, place
         sent = span_context(context)
-        offset, appended_us = int(batch.offsets[row]), int(batch.timestamps_ms[row]) * 1_000
-        received_us = attention.received_us
+        timestamp_ms = int(batch.timestamps_ms[row])
+        # Kafka says -1 of a record without a time.
+        appended_us = timestamp_ms * 1_000 if timestamp_ms >= 0 else received_us
         where: dict[str, AttributeValue] = {
             names.SYSTEM: names.KAFKA,
             names.DESTINATION: cut.topic,
@@ -279,7 +290,11 @@ class AgentSpans:
         )
         if not process.is_recording():
             return None, place
-        return TracedUpdate(offset, sent, process, appended_us, received_us), place
+        update = TracedUpdate(offset, sent, process, appended_us, received_us)
+        if len(self._open) >= _OPEN_MAX:
+            self._open.pop(next(iter(self._open)))
+        self._open[*place, offset] = update
+        return update, place
 
     def _tell_poll(self, batch: Batch, attention: Attention, sends: Sequence[SpanContext]) -> None:
         topics = sorted({cut.topic for cut in batch.slices})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.samples import Exemplar
+from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
@@ -27,7 +29,8 @@ class ColumnHistogram:
         self._bounds_us = np.asarray([round(bound * 1_000_000) for bound in bounds_s], np.int64)
         self._counts = np.zeros(len(bounds_s) + 1, np.int64)
         """Of each bucket, the last being infinite: how many values are not above its bound."""
-        self._sum_us = 0
+        self._sum_us = 0.0
+        self._lock = threading.Lock()
         self._buffer: list[int] = []
         self._exemplars: dict[int, Exemplar] = {}
 
@@ -44,15 +47,20 @@ class ColumnHistogram:
             return
         # The values of a column lie in few buckets: counting those is ten times as fast as placing each value.
         first, last = self._bounds_us.searchsorted((us.min(), us.max())).tolist()
-        self._counts[last:] += count
-        for place in range(first, last):
-            self._counts[place] += np.count_nonzero(us <= self._bounds_us[place])
-        self._sum_us += int(us.sum())
+        below = [np.count_nonzero(us <= self._bounds_us[place]) for place in range(first, last)]
+        # Years in µs, many times: more than 64 bits hold.
+        total_us = float(us.sum(dtype=np.float64))
+        with self._lock:
+            self._counts[last:] += count
+            self._counts[first:last] += np.asarray(below, np.int64)
+            self._sum_us += total_us
 
     def add_same(self, us: int, count: int) -> None:
         """One value, so many times."""
-        self._counts[int(self._bounds_us.searchsorted(us)) :] += count
-        self._sum_us += us * count
+        place = int(self._bounds_us.searchsorted(us))
+        with self._lock:
+            self._counts[place:] += count
+            self._sum_us += float(us) * count
 
     def remember(self, us: int, trace_id: int) -> None:
         """That a value, which was added, belongs to this trace: the last one of each bucket is kept."""
@@ -62,13 +70,14 @@ class ColumnHistogram:
     def buckets(self) -> tuple[list[tuple[str, float] | tuple[str, float, Exemplar]], float]:
         """((upper bound as text, count up to it, exemplar if any) …, sum in seconds), as Prometheus wants them."""
         self._count_buffered()
-        counted = self._counts.tolist()
-        bounds = [*(f"{bound:g}" for bound in self._bounds_s), "+Inf"]
+        with self._lock:
+            counted, total_us = self._counts.tolist(), self._sum_us
+        bounds = [*map(floatToGoString, self._bounds_s), "+Inf"]
         found: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
         for place, (bound, count) in enumerate(zip(bounds, counted, strict=True)):
             exemplar = self._exemplars.get(place)
             found.append((bound, count) if exemplar is None else (bound, count, exemplar))
-        return found, self._sum_us / 1_000_000
+        return found, total_us / 1_000_000
 
     def _count_buffered(self) -> None:
         buffer, self._buffer = self._buffer, []

@@ -86,8 +86,12 @@ class CoordinatorEvents:
     def claim_lost(self, holder: str) -> None:
         """Another coordinator has claimed; whatever this one would write is void."""
         self._log.warning("claim_lost", holder=holder)
+        if self._spans is not None:
+            self._spans.leave("claim_lost")
 
     def stopped(self, *, clean: bool) -> None:
         """The coordinator has ended."""
         self._log.info("coordinator_stopped", clean=clean)
+        if self._spans is not None:
+            self._spans.leave("stopped")
         self.metrics.end()

@@ -72,6 +72,10 @@ class CoordinatorSpans:
         context: SpanContext = self._span.get_span_context()
         return carried(context).headers() if context.is_valid else ()
 
+    def leave(self, why: str) -> None:
+        """Whatever becomes of an open cut, this coordinator does not see it."""
+        self._end(why)
+
     def _end(self, error: str) -> None:
         span, self._span, self._cut = self._span, None, None
         if span is not None:

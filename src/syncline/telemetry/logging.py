@@ -55,13 +55,25 @@ class _Libraries(logging.Handler):
         if record.name == "syncline.kafka":
             # What matters of the client's own lines is announced by roles.
             return
-        try:
-            message = record.getMessage()
-            if self._repeats.is_news(f"{record.name}: {message}", time.monotonic()):
-                # Without its traceback: that has the arguments of other people's functions.
-                self._log.log(record.levelno, "library_said", library=record.name, message=message)
-        except Exception:  # noqa: BLE001  logging must not end what it is about
-            self.handleError(record)
+        message = _message(record)
+        if self._repeats.is_news(f"{record.name}: {message}", time.monotonic()):
+            # Of the levels that we have, the one below. No traceback: that has arguments of other people's functions.
+            level = max(known for known in _LEVELS if known <= max(record.levelno, logging.WARNING))
+            self._log.log(level, "library_said", library=record.name, message=message)
+
+
+_LEVELS = (logging.WARNING, logging.ERROR, logging.CRITICAL)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """What a library says; of OpenTelemetry, which quotes headers and variables that it cannot read, no texts in it."""
+    try:
+        if record.name.startswith("opentelemetry") and isinstance(record.args, tuple):
+            given = (arg if isinstance(arg, int | float) else type(arg).__name__ for arg in record.args)
+            return str(record.msg) % tuple(given) if record.args else str(record.msg)
+        return record.getMessage()
+    except Exception:  # noqa: BLE001  what does not fit its form is left out: it may be anything
+        return str(record.msg)
 
 
 def _add_trace(_: object, __: str, event: EventDict) -> EventDict:

@@ -6,6 +6,7 @@ value or a trace id.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prometheus_client.core import Metric as MetricFamily
+
+_LOGGER = logging.getLogger("syncline.telemetry")
 
 COUNTER = "counter"
 GAUGE = "gauge"
@@ -66,7 +69,7 @@ _ALL = (
         "messaging_client_sent_messages_total",
         COUNTER,
         (*_MESSAGING, "error_type"),
-        "Records that were handed to the client; error_type says what became of those that were not acknowledged.",
+        "Records that have an outcome: acknowledged, or what error_type says.",
     ),
     Metric(
         "messaging_client_consumed_messages_total",
@@ -254,31 +257,34 @@ class Metrics:
 
     def counter(self, name: str) -> Counter:
         """The counter of this name."""
-        found = self._counters.get(name)
-        if found is None:
-            metric = METRICS[name]
-            found = Counter(name, metric.help, metric.labels, registry=self.registry)
-            self._counters[name] = found
-        return found
+        with _LOCK:
+            found = self._counters.get(name)
+            if found is None:
+                metric = METRICS[name]
+                found = Counter(name, metric.help, metric.labels, registry=self.registry)
+                self._counters[name] = found
+            return found
 
     def gauge(self, name: str) -> Gauge:
         """The gauge of this name."""
-        found = self._gauges.get(name)
-        if found is None:
-            metric = METRICS[name]
-            found = self._gauges[name] = Gauge(name, metric.help, metric.labels, registry=self.registry)
-        return found
+        with _LOCK:
+            found = self._gauges.get(name)
+            if found is None:
+                metric = METRICS[name]
+                found = self._gauges[name] = Gauge(name, metric.help, metric.labels, registry=self.registry)
+            return found
 
     def histogram(self, name: str) -> ColumnHistograms:
         """The histogram of this name."""
-        found = self._histograms.get(name)
-        if found is None:
-            metric = METRICS[name]
-            found = ColumnHistograms(
-                name, metric.help, metric.labels, bounds_s=metric.bounds_s, registry=self.registry
-            )
-            self._histograms[name] = found
-        return found
+        with _LOCK:
+            found = self._histograms.get(name)
+            if found is None:
+                metric = METRICS[name]
+                found = ColumnHistograms(
+                    name, metric.help, metric.labels, bounds_s=metric.bounds_s, registry=self.registry
+                )
+                self._histograms[name] = found
+            return found
 
     def watch(self, read: Callable[[], Iterable[Sample]]) -> Callable[[], None]:
         """Counters and gauges that `read` gives at each scrape, by whichever thread; returns what ends that.
@@ -305,7 +311,7 @@ class _Watched:
             with self._lock:
                 if read in self._reads:
                     self._reads.remove(read)
-                    for name, labels, value in read():
+                    for name, labels, value in _read(read):
                         if METRICS[name].kind == COUNTER:
                             self._ended[name, labels] = self._ended.get((name, labels), 0.0) + value
 
@@ -320,7 +326,7 @@ class _Watched:
         with self._lock:
             found, reads = dict(self._ended), list(self._reads)
         for read in reads:
-            for name, labels, value in read():
+            for name, labels, value in _read(read):
                 before = found.get((name, labels))
                 if before is not None:
                     value = before + value if METRICS[name].kind == COUNTER else max(before, value)  # noqa: PLW2901  joined
@@ -335,12 +341,22 @@ class _Watched:
         return families.values()
 
 
+def _read(read: Callable[[], Iterable[Sample]]) -> list[Sample]:
+    """What it gives; nothing where it fails: who cannot say what it counts takes nobody else's metrics away."""
+    try:
+        return list(read())
+    except Exception:
+        _LOGGER.exception("metrics of one role could not be read; the others are served")
+        return []
+
+
 def metrics_in(registry: CollectorRegistry) -> Metrics:
     """Our metrics of this registry: always the same ones."""
-    found = _known.get(registry)
-    if found is None:
-        found = _known[registry] = Metrics(registry)
-    return found
+    with _LOCK:
+        found = _known.get(registry)
+        if found is None:
+            found = _known[registry] = Metrics(registry)
+        return found
 
 
 def own_registry() -> CollectorRegistry:
@@ -352,4 +368,6 @@ def own_registry() -> CollectorRegistry:
     return registry
 
 
+_LOCK = threading.RLock()
+"""Over the making of metrics: several threads may ask for the first time at once."""
 _known: WeakKeyDictionary[CollectorRegistry, Metrics] = WeakKeyDictionary()

@@ -83,34 +83,37 @@ def find_spans(
         names = ["otlp"]
     if not names or "none" in names:
         return None
-    exporters = [exporter for name in names if (exporter := _exporter(name, given)) is not None]
-    if not exporters:
+    try:
+        exporters = [exporter for name in names if (exporter := _exporter(name, given)) is not None]
+        if not exporters:
+            return None
+        owned = _provider(exporters, service=service, instance=instance, on_dropped=on_dropped)
+    except Exception as error:  # noqa: BLE001  telemetry does not break what it is of
+        # Its own words may quote what a variable holds.
+        _LOGGER.warning(
+            "no traces are exported: OpenTelemetry cannot do what its variables say (%s)",
+            type(error).__name__,
+        )
         return None
-    owned = _provider(exporters, service=service, instance=instance, on_dropped=on_dropped)
     return Spans(owned, owned=owned)
 
 
 def _provider(
     exporters: Sequence[SpanExporter], *, service: str, instance: str, on_dropped: OnDropped
 ) -> TracerProvider:
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415  an extra
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415  an extra
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  see above
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased  # noqa: PLC0415  see above
 
     from syncline.telemetry.span_queue import CountedBatches  # noqa: PLC0415  see above
 
     ours = {"service.name": service, "service.instance.id": instance, "service.version": __version__}
-    named = Resource.create().attributes
-    # Resource.create fills in a name of its own where none is given.
-    kept = {
-        name: value
-        for name, value in named.items()
-        if name != "service.name" or not str(value).startswith("unknown_service")
-    }
-    # What is recorded is decided before a span is made (`sampling`): here what is made is kept.
-    provider = TracerProvider(
-        resource=Resource(ours | kept), sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False
+    # What the SDK makes up counts least, what the variables say most.
+    resource = Resource(
+        {**Resource.create().attributes, **ours, **OTELResourceDetector().detect().attributes}
     )
+    # What is recorded is decided before a span is made (`sampling`): here what is made is kept.
+    provider = TracerProvider(resource=resource, sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
     for exporter in exporters:
         provider.add_span_processor(CountedBatches(exporter, on_dropped=on_dropped))
     return provider

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from syncline.telemetry import names
@@ -34,12 +34,12 @@ class PublisherMetrics:
         metrics: Metrics,
         *,
         totals: Tally,
-        queued: Callable[[], Iterable[tuple[str, int]]],
+        acknowledged: Callable[[], Mapping[str, int]],
         deprecated: Callable[[], Iterable[str]],
     ) -> None:
-        """`queued` gives (topic, how many updates were queued so far), `deprecated` view versions (`view@1.3`)."""
+        """`acknowledged` gives topic → how many are in the log so far, `deprecated` view versions (`view@1.3`)."""
         self._totals = totals
-        self._queued = queued
+        self._acknowledged = acknowledged
         self._deprecated = deprecated
         self._durations = metrics.histogram("messaging_client_operation_duration_seconds")
         self._timed: deque[tuple[Call, float, str]] = deque()
@@ -70,13 +70,9 @@ class PublisherMetrics:
         self._end()
 
     def _samples(self) -> Iterator[Sample]:
-        lost = dict(self.not_acknowledged)
-        topics = dict(self._queued())
-        for topic, count in topics.items():
-            without = sum(some for (name, _), some in lost.items() if name == topic)
-            labels = (names.KAFKA, names.SEND, topic)
-            yield "messaging_client_sent_messages_total", (*labels, ""), max(0, count - without)
-        for (topic, kind), count in lost.items():
+        for topic, count in self._acknowledged().items():
+            yield "messaging_client_sent_messages_total", (names.KAFKA, names.SEND, topic, ""), count
+        for (topic, kind), count in dict(self.not_acknowledged).items():
             yield "messaging_client_sent_messages_total", (names.KAFKA, names.SEND, topic, kind), count
         for (topic, rule), count in dict(self.dead_letters).items():
             yield "syncline_dead_letters_total", (topic, rule), count

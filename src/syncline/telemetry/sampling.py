@@ -35,9 +35,12 @@ class Budget:
         return self._left >= 1
 
     def _refill(self, now_s: float) -> None:
-        if self._at_s is not None and now_s > self._at_s:
+        if self._at_s is None:
+            self._at_s = now_s
+        elif now_s > self._at_s:
+            # Threads read the clock before they wait for their turn: a time before the last one adds nothing.
             self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
+            self._at_s = now_s
 
 
 class RowSampler:
@@ -80,6 +83,10 @@ class RowSampler:
         """So many rows came that must not be picked; one that was due is due next."""
         self._ahead = max(0, self._ahead - count)
 
+    def draw_again(self) -> None:
+        """What was due, did not come, and is not waited for."""
+        self._ahead = self._gap()
+
     def take(self, now_s: float, wanted: int) -> int:
         """How many of these, which somebody else has chosen already, may be traced under the cap."""
         with self._lock:
@@ -110,4 +117,4 @@ class RowSampler:
             return 0
         if self._share <= 0:
             return 1 << 60
-        return min(1 << 60, int(math.log(1.0 - self._chance()) / math.log1p(-self._share)))
+        return int(min(float(1 << 60), math.log(1.0 - self._chance()) / math.log1p(-self._share)))

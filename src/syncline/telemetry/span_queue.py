@@ -33,6 +33,7 @@ class CountedBatches(SpanProcessor):
         """`queue_spans` is what `OTEL_BSP_MAX_QUEUE_SIZE` says unless given."""
         self._most = queue_spans or _number("OTEL_BSP_MAX_QUEUE_SIZE", _QUEUE_SPANS)
         self._on_dropped = on_dropped
+        self._ended = False
         self._waiting = _Waiting()
         self._batches = BatchSpanProcessor(
             _Exporter(exporter, self._waiting, on_dropped),
@@ -48,13 +49,17 @@ class CountedBatches(SpanProcessor):
         context = span.get_span_context()
         if context is None or not context.trace_flags.sampled:
             return
-        if self._waiting.came(self._most):
+        if self._ended:
+            # An outcome that came after the publisher was closed.
+            self._on_dropped(EXPORT_FAILED, 1)
+        elif self._waiting.came(self._most):
             self._batches.on_end(span)
         else:
             self._on_dropped(QUEUE_FULL, 1)
 
     def shutdown(self) -> None:
         """Send what waits, and end. May take as long as the exporter tries: see `Spans.close`."""
+        self._ended = True
         self._batches.shutdown()  # type: ignore[no-untyped-call]  # the SDK's is untyped
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:

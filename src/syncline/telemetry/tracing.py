@@ -43,6 +43,7 @@ class Tracing:
         self, spans: Spans, *, share: float, cap_per_s: float, clock: Clock, on_dropped: OnDropped
     ) -> None:
         self.clock = clock
+        self.cap_per_s = cap_per_s
         self.rows = RowSampler(share, cap_per_s, on_capped=lambda count: on_dropped(OVER_THE_CAP, count))
         self._happenings = Budget(min(cap_per_s, HAPPENINGS_PER_S))
         self._on_dropped = on_dropped
@@ -91,12 +92,12 @@ class Tracing:
             kind=kind,
             attributes=attributes,
             links=[Link(link) for link in links],
-            start_time=start_us * 1_000,
+            start_time=_ns(start_us),
         )
 
     def current_span(self, name: str, *, attributes: Mapping[str, AttributeValue], start_us: int) -> Span:
         """A span under the current one."""
-        return self._tracer.start_span(name, attributes=attributes, start_time=start_us * 1_000)
+        return self._tracer.start_span(name, attributes=attributes, start_time=_ns(start_us))
 
     def happening(
         self,
@@ -155,7 +156,12 @@ def finish(span: Span, *, start_us: int, end_us: int) -> None:
         if start_us - end_us > _ROUNDED_US:
             span.set_attribute(names.CLOCK_SKEW, value=True)
         end_us = start_us
-    span.end(end_us * 1_000)
+    span.end(_ns(end_us))
+
+
+def _ns(us: int) -> int:
+    """As spans have times. One before 1970 cannot be sent, and would take all that is sent with it along."""
+    return max(0, us) * 1_000
 
 
 def finish_stage(span: Span, *, start_us: int, end_us: int) -> None:

@@ -44,9 +44,8 @@ def test_in_no_window_is_more_granted_than_its_seconds_and_one_second_at_once(
     per_s: float, steps_s: list[float], wanted: int
 ) -> None:
     """Over any stretch of time the cap holds, but for the one second's worth that may be had at once."""
-    budget, grants = Budget(per_s), []
-    for now_s in itertools.accumulate(steps_s):
-        grants.append((now_s, budget.take(now_s, wanted)))
+    budget = Budget(per_s)
+    grants = [(now_s, budget.take(now_s, wanted)) for now_s in itertools.accumulate(steps_s)]
 
     burst = max(1.0, per_s) if per_s > 0 else 0.0
     for first, (began_s, _) in enumerate(grants):
@@ -150,7 +149,7 @@ def test_each_place_in_a_batch_has_the_same_chance() -> None:
         for row in found.pick(20, 0.0):
             places[row] += 1
 
-    # 20,000 × 0.1 = 2,000 each, with a standard deviation of 42.
+    # 20,000 times 0.1 = 2,000 each, with a standard deviation of 42.
     assert max(places) - min(places) < 400
     assert all(1_780 < count < 2_220 for count in places), places
 
@@ -161,12 +160,19 @@ def test_all_and_none() -> None:
     assert picked(sampler(0.0)[0], [1_000_000] * 3) == []
 
 
-@given(share=st.floats(0, 1), chance=st.floats(0, 1, exclude_max=True))
+@given(share=st.just(0.0) | st.floats(1e-300, 1), chance=st.floats(0, 1, exclude_max=True))
 def test_no_share_and_no_chance_is_an_error(share: float, chance: float) -> None:
     """A setting of 1e-300 is foolish, and must not end a job."""
     found = RowSampler(share, 50, chance=lambda: chance)
 
     assert len(found.pick(10, 0.0)) <= 10
+
+
+def test_the_smallest_share_there_is_is_none() -> None:
+    """The settings take it."""
+    found = RowSampler(5e-324, 50, chance=lambda: 0.5)
+
+    assert found.pick(10, 0.0) == ()
 
 
 # Both.
