@@ -52,8 +52,8 @@ def test_one_trace_from_the_source_to_the_model_input(flights: Flights) -> None:
         traces.setdefault(span.trace_id, []).append(span)
     assert len(traces) == len(predictions)
     off_ns = [_shown_whole(flights, spans, topic) for spans in traces.values()]
-    # What an agent keeps beside a cell is written before it can know how long the commit takes: it is reckoned by the
-    # last one. A disk that stalls shows in `apply`, and must not fail this.
+    # What an agent keeps beside a cell is written before it can know how long the commit takes: a disk that stalls
+    # shows in `apply`, and must not fail this.
     assert sorted(off_ns)[len(off_ns) // 2] <= 5_000_000, off_ns
 
     asked = {link.trace_id: span for span in found if is_read(span) for link in span.links}

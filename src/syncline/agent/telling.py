@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from syncline.telemetry.attention import Attention
     from syncline.wire.dead_letters import DeadLetter
 
+_NEAR_US = 100_000
+"""What was kept beside a cell before its commit is as good as what was seen after it: so stages add up exactly."""
+
 
 class Telling:
     """Follows one batch after another from received to committed."""
@@ -33,6 +36,8 @@ class Telling:
         self._received_us = 0
         self._committing_us = 0
         """How long the last commit took."""
+        self._reckoned_us: dict[TopicPartition, int] = {}
+        """When what is kept beside cells says that they were applied, by place."""
 
     def received(self, batch: Batch, attention: Attention) -> None:
         """This batch is folded from now on."""
@@ -45,7 +50,7 @@ class Telling:
         traced = self._traced.at(place)
         if not traced:
             return None
-        applied_us = self._clock.now_us() + self._committing_us
+        applied_us = self._reckoned_us[place] = self._clock.now_us() + self._committing_us
         return {offset: update.kept(applied_us) for offset, update in traced.items()}
 
     def stored(self, began_us: int) -> int:
@@ -89,8 +94,13 @@ class Telling:
                     book=book,
                 ),
                 judged_us=folded.judged_us,
-                applied_us=applied_us,
+                applied_us=self._agreed(cursor.place, applied_us),
             )
+
+    def _agreed(self, place: TopicPartition, applied_us: int) -> int:
+        """When spans say that these were applied: as what is kept beside the cells does, unless that was far off."""
+        reckoned_us = self._reckoned_us.pop(place, applied_us)
+        return reckoned_us if abs(reckoned_us - applied_us) <= _NEAR_US else applied_us
 
     def _tell_times(self, folded: Folded, applied_us: int) -> None:
         updates, rows, cursor = folded.verdict.updates, folded.rows, folded.cursor

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY
 
@@ -41,15 +40,24 @@ class Telemetry:
         """When this was made."""
         self.registry = REGISTRY if registry is None else registry
         self._end_serving: Callable[[], None] | None = None
+        self._tracing: Tracing | None = _NOT_ASKED
 
-    @cached_property
+    @property
     def metrics(self) -> Metrics:
         """Where this role counts."""
         return metrics_in(self.registry)
 
-    @cached_property
+    @property
     def tracing(self) -> Tracing | None:
         """What this role traces with; None where nobody asked for spans when it was first needed."""
+        # No lock: it would be held for ever in a child that was forked meanwhile. Two threads may look, and one counts.
+        if self._tracing is _NOT_ASKED:
+            found = self._find_tracing()
+            if self._tracing is _NOT_ASKED:
+                self._tracing = found
+        return self._tracing
+
+    def _find_tracing(self) -> Tracing | None:
         # What is needed to trace is loaded by those who trace.
         from syncline.telemetry.tracing import Tracing  # noqa: PLC0415  see above
 
@@ -75,5 +83,8 @@ class Telemetry:
         end, self._end_serving = self._end_serving, None
         if end is not None:
             end()
-        if self.__dict__.get("tracing") is not None and self.tracing is not None:
-            self.tracing.close(timeout_s)
+        if self._tracing is not None and self._tracing is not _NOT_ASKED:
+            self._tracing.close(timeout_s)
+
+
+_NOT_ASKED: Any = object()
