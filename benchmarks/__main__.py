@@ -6,6 +6,7 @@
     digests          what the proof of sync costs the agent's hot path
     snapshots        restoring a million cells against replaying them
     verify           ten agents prove a hundred thousand cells each
+    telemetry        what metrics and spans cost publisher, agent and reader
 
 What the others miss is said, and changes no exit code.
 """
@@ -20,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import cuts, digests, reads, report, snapshots, verify
+from benchmarks import cuts, digests, reads, report, snapshots, telemetry, verify
 from benchmarks.cluster import apply_definitions, produce_flights
 from benchmarks.contender import measure
 from benchmarks.figures import GROUPS, WORDS, Contest, Group
@@ -35,6 +36,7 @@ _SUBJECTS: Mapping[str, Callable[[Run], list[Finding]]] = {
     "digests": digests.measure,
     "snapshots": snapshots.measure,
     "verify": verify.measure,
+    "telemetry": telemetry.measure,
 }
 NAMES = (*_CONTESTS, *_SUBJECTS)
 

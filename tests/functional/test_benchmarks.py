@@ -81,6 +81,33 @@ def test_each_subject_writes_its_figures(stack, tmp_path, subject, figures, comp
     assert all(f"| {result['figure']} |" in table for result in results)
 
 
+@pytest.mark.real
+def test_the_cost_of_telemetry_is_measured(stack, tmp_path):
+    """Every role is compared with itself without telemetry; what has nothing to be compared with has a limit."""
+    done = _short_run(tmp_path, stack, "telemetry")
+
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    compared = {result["figure"]: result for result in results if result["contender"] is not None}
+    limited = {result["figure"]: result for result in results if result["contender"] is None}
+    roles = ("publish_many from dicts", "publish_many from Arrow", "publish one by one", "agent", "fold")
+    with_telemetry = {f"{role}, {extent}" for role in roles for extent in ("metrics", "metrics and spans")}
+    assert set(compared) == with_telemetry | {"all of 1,000 rows/s traced, folded"}
+    for result in compared.values():
+        assert set(result) == _FIELDS
+        assert result["ratio"] == pytest.approx(result["ours"] / result["contender"], rel=0.01)
+        assert 0 < result["reach"] < 1
+        assert result["better"] == "higher"
+    assert set(limited) == {
+        "all of 1,000 rows/s traced, lag",
+        "all of 1,000 rows/s traced, agent",
+        "get, what telemetry adds",
+    }
+    for result in limited.values():
+        assert result["reach"] > 0
+        assert result["better"] == "lower"
+
+
 def test_an_unknown_subject_is_refused():
     """A name that is no subject is a usage error, and the ones there are are named."""
     done = subprocess.run(

@@ -75,7 +75,7 @@ class Recorded:
         made = Telemetry(
             TelemetrySettings(), service="s", instance="i", clock=clock, registry=CollectorRegistry()
         )
-        made.__dict__["tracing"] = self.tracing(clock, **stated)
+        made._tracing = self.tracing(clock, **stated)
         return made
 
     def spans(self, *names: str) -> list[ReadableSpan]:

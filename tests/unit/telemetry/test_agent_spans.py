@@ -384,7 +384,7 @@ def test_an_agent_without_spans_folds_the_same() -> None:
     """Tracing changes nothing about state: equal digests."""
     records = [traced(good(f"A{number}"), span_id=number + 1) for number in range(30)]
     with_spans, without = agent_on(ONE), TracedHost(Cluster.ready(ONE))
-    without.telemetry.__dict__["tracing"] = None
+    without.telemetry._tracing = None
     without.settle()
     for host in (with_spans, without):
         read(host, *records)

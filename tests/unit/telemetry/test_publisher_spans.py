@@ -293,7 +293,7 @@ def test_the_applications_sampler_may_not_want_it(cluster: Cluster) -> None:
 def test_without_spans_a_step_is_nothing(cluster: Cluster, recorded: Recorded) -> None:
     """It loads nothing, and changes nothing."""
     publisher = publisher_on(cluster, recorded)
-    publisher._telemetry.__dict__["tracing"] = None
+    publisher._telemetry._tracing = None
     with publisher:
         assert publisher.source("s") is NO_STEP
         with publisher.transform("t"):

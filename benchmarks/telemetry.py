@@ -1,0 +1,216 @@
+"""What telemetry costs: publisher, agent and reader as they ship, against the same without.
+
+Spans go to a sink in a process of its own, which takes all of them: its share of this machine is telemetry's, too. As
+there is no setting that switches metrics off, contenders without leave out what counts (`telemetry_cost.off`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.cluster import Place, apply_definitions
+from benchmarks.figures import cpu_us, rate
+from benchmarks.finding import Finding
+from benchmarks.measurement import Measurement
+from benchmarks.processes import Processes
+from benchmarks.run import Run
+from benchmarks.telemetry_cost import fold
+from benchmarks.telemetry_cost.off import Extent
+from benchmarks.telemetry_cost.reads import read_costs
+from benchmarks.telemetry_cost.rows import produce_traced
+from benchmarks.telemetry_cost.sink import Sink, without_exporters
+from benchmarks.telemetry_cost.steady import RATE, run_steadily
+from benchmarks.telemetry_cost.turns import Contender
+
+_RATIO = 0.97
+_AGENT_US = 250.0
+_READ_US = 1.0
+_LAG_S = 1.0
+_KEEPS_UP = 0.99
+_TURNS_A_ROUND = 5
+_STEADY_S_MIN = 2.0
+_PUBLISHED = {
+    "dicts": ("publish_many from dicts", 4),
+    "arrow": ("publish_many from Arrow", 1),
+    "single": ("publish one by one", 8),
+}
+"""Form → what it is called, and by how much fewer rows there are, so that a turn takes a second."""
+
+
+def measure(run: Run) -> list[Finding]:
+    """Publisher, agent, the agent's fold, everything traced, and reads."""
+    place = run.place_of("telemetry")
+    apply_definitions(place)
+    folder = run.folder / "telemetry"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    turns = run.sizes.rounds * _TURNS_A_ROUND
+    with ExitStack() as until:
+        sink = Sink(Processes(place, folder, until, {}))
+        found = []
+        for form, (name, fewer) in _PUBLISHED.items():
+            sizes = {"rows": run.sizes.rows // fewer}
+            found += _contests(name, _take_turns(form, place, sizes, sink, turns=turns))
+        rows = 2 * run.sizes.rows
+        sizes = {"rows": rows, "keys": produce_traced(place, rows)}
+        stores = {extent: folder / f"store-{extent.name.lower()}" for extent in Extent}
+        own = {extent: {"folder": str(store)} for extent, store in stores.items()}
+        found += _contests("agent", _take_turns("agent", place, sizes, sink, turns=turns, own=own))
+        found += _folds(fold.fold_costs(run, sink, passes=turns), rows=run.sizes.rows)
+        found += _steady(run, sink)
+        traced = folder / "store-traced"
+        _fold_traced(place, {**sizes, "folder": str(traced)}, sink)
+        environment = without_exporters() | sink.variables("reader")
+        found.append(_reads((stores[Extent.METRICS], traced), turns, environment))
+    return found
+
+
+def _take_turns(
+    kind: str,
+    place: Place,
+    sizes: Mapping[str, Any],
+    sink: Sink,
+    *,
+    turns: int,
+    own: Mapping[Extent, Mapping[str, Any]] | None = None,
+) -> dict[Extent, list[Measurement]]:
+    measured: dict[Extent, list[Measurement]] = {extent: [] for extent in Extent}
+    with ExitStack() as until:
+        contenders = {
+            extent: Contender(
+                kind,
+                extent,
+                place=place,
+                sizes={**sizes, **({} if own is None else own[extent])},
+                environment=without_exporters() | (sink.variables(kind) if extent is Extent.ALL else {}),
+                until=until,
+            )
+            for extent in Extent
+        }
+        for number in range(turns):
+            # Whoever begins may find a colder cache: so each begins in turn.
+            turn = number % len(contenders)
+            for extent in (*contenders, *contenders)[turn : turn + len(contenders)]:
+                measured[extent].append(contenders[extent].turn())
+    if not sink.spans(kind):
+        raise AssertionError("no span came")
+    return measured
+
+
+def _contests(name: str, measured: Mapping[Extent, Sequence[Measurement]]) -> list[Finding]:
+    theirs = measured[Extent.OFF]
+    found = []
+    for extent in (Extent.ALL, Extent.METRICS):
+        ours = measured[extent]
+        ratios = [a.rows_per_s / b.rows_per_s for a, b in zip(ours, theirs, strict=True)]
+        found.append(
+            Finding(
+                figure=f"{name}, {extent}",
+                ours=rate(ours),
+                contender=rate(theirs),
+                unit="rows/s",
+                reach=_RATIO,
+                better="higher",
+                means=f"{ours[0].rows:,} rows a turn, against the same without; {_spread(ratios)}; CPU us a row "
+                f"{cpu_us(ours):.3f} against {cpu_us(theirs):.3f}",
+            )
+        )
+    return found
+
+
+def _folds(costs: Mapping[str, Sequence[float]], *, rows: int) -> list[Finding]:
+    theirs = costs[Extent.OFF]
+    found = []
+    for extent in (Extent.ALL, Extent.METRICS):
+        ratios = [b / a for a, b in zip(costs[extent], theirs, strict=True)]
+        means = f"{rows:,} rows a pass, by CPU time alone, that of exporting included; {_spread(ratios)}"
+        if extent is Extent.ALL:
+            foreign = median(costs[fold.FOREIGN])
+            means += (
+                f"; where every record has an unsampled traceparent, it takes {foreign:.3f} CPU us a row, "
+                f"against {median(theirs):.3f}"
+            )
+        found.append(
+            Finding(
+                figure=f"fold, {extent}",
+                ours=1e6 / median(costs[extent]),
+                contender=1e6 / median(theirs),
+                unit="rows a CPU second",
+                reach=_RATIO,
+                better="higher",
+                means=means,
+            )
+        )
+    return found
+
+
+def _steady(run: Run, sink: Sink) -> list[Finding]:
+    it = run_steadily(run, sink, seconds=max(_STEADY_S_MIN, run.sizes.warm_up_s))
+    name = f"all of {RATE:,} rows/s traced"
+    return [
+        Finding(
+            figure=f"{name}, folded",
+            ours=it.folded / it.seconds,
+            contender=float(RATE),
+            unit="rows/s",
+            reach=_KEEPS_UP,
+            better="higher",
+            means=f"what an agent folds of what is offered, over {it.seconds:.0f} s; {it.published:,.0f} published and "
+            f"{it.folded:,.0f} folded; {it.dropped:,.0f} spans dropped meanwhile; since the start "
+            f"{it.agent_spans:,} spans of the agent came, and {it.publisher_spans:,} of the publisher",
+        ),
+        Finding(
+            figure=f"{name}, lag",
+            ours=it.lag_p99_s,
+            unit="s",
+            reach=_LAG_S,
+            better="lower",
+            means="p99 from event time to applied in the last two seconds; "
+            f"{max(0.0, it.behind):,.0f} rows were on their way at the end",
+        ),
+        Finding(
+            figure=f"{name}, agent",
+            ours=it.agent_us,
+            unit="CPU us an update",
+            reach=_AGENT_US,
+            better="lower",
+            means=f"beyond the {it.agent_without_us:,.0f} of an agent without spans that folds the same; a publisher: "
+            f"{it.publisher_us:,.0f} beyond {it.publisher_without_us:,.0f}",
+        ),
+    ]
+
+
+def _fold_traced(place: Place, sizes: Mapping[str, Any], sink: Sink) -> None:
+    """A store with the cells of all updates that a `traceparent` says are traced."""
+    environment = without_exporters() | {"SYNCLINE_TRACE_CAP_PER_S": "inf", **sink.variables("filling")}
+    with ExitStack() as until:
+        Contender("agent", Extent.ALL, place=place, sizes=sizes, environment=environment, until=until)
+
+
+def _reads(stores: tuple[Path, Path], turns: int, environment: Mapping[str, str]) -> Finding:
+    costs = read_costs(stores, turns, environment)
+    more = [ours - theirs for ours, theirs in zip(costs.get, costs.get_without, strict=True)]
+    many, many_without, traced, traced_without = (
+        median(each) for each in (costs.many, costs.many_without, costs.traced, costs.traced_without)
+    )
+    return Finding(
+        figure="get, what telemetry adds",
+        ours=median(more),
+        unit="us",
+        reach=_READ_US,
+        better="lower",
+        means=f"p50 of values that are not traced, {min(more):.2f} to {max(more):.2f} in {len(more)} rounds: "
+        f"{median(costs.get):.2f} against {median(costs.get_without):.2f} us; get_many of 50: {many:.1f} against "
+        f"{many_without:.1f}; a traced value: {traced - traced_without:.1f} more when it is read again, "
+        f"{median(costs.traced_in_request) - traced_without:.1f} under a span that gets its link, "
+        f"{median(costs.first) - traced_without:.1f} the first time, which makes a span ({costs.traced_cells} of them)",
+    )
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"median of {len(ratios)} turns {median(ratios):.3f}, from {min(ratios):.3f} to {max(ratios):.3f}"
