@@ -47,136 +47,6 @@ def world(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
             yield flights, arrived
 
 
-FORKS = """
-import os, sys, threading, time
-from prometheus_client import generate_latest
-from syncline.errors import PublisherClosed
-from syncline.wiring import FeatureReader, Publisher
-
-store, forks, stop = sys.argv[1], int(sys.argv[2]), threading.Event()
-keys = {"origin": "EWR", "dest": "IAH", "tailnum": "N14228"}
-row = {"dep_delay_mean_1h": 1.5, "arr_delay_mean_1h": 3.25, "departures_1h": 1, "arrivals_1h": 9, "cancelled_24h": 2}
-reader, publisher = FeatureReader(store), Publisher.from_env(publisher="forked")
-view = publisher.view("airport_delay")
-
-def publish():
-    view.publish({"airport": "EWR"}, row, event_time=time.time_ns() // 1_000)
-
-def read():
-    return reader.get("flight_inputs", keys).values["origin_delay__departures_1h"]
-
-def many():
-    return reader.get_many("flight_inputs", [keys] * 3)
-
-def in_children(ends):
-    failed = 0
-    for number, end in enumerate(ends):
-        time.sleep(0.01)
-        child = os.fork()
-        if not child:
-            try:
-                for _ in range(20):
-                    assert read() == 1
-                    assert many().to_dict()["origin_delay__departures_1h"] == [1, 1, 1]
-                assert b"syncline_read_duration_seconds_count" in generate_latest()
-                try:
-                    publish()
-                except PublisherClosed:
-                    pass
-                else:
-                    os._exit(3)
-                publisher.close()
-                reader.close()
-            except BaseException as error:
-                print("in the child:", type(error), error, file=sys.stderr)
-                os._exit(4)
-            end(0)
-        deadline_s = time.monotonic() + 8
-        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-            if time.monotonic() > deadline_s:
-                os.kill(child, 9)
-                ended = os.waitpid(child, 0)
-                print("a child hung:", number, file=sys.stderr)
-                break
-            time.sleep(0.002)
-        failed += ended[1] != 0
-    print("failed:", failed)
-
-publish()
-publisher.flush()
-"""
-BUSY = """
-while read() != 1 or reader._watch._spans is None:  # until it has met a value that is traced
-    time.sleep(0.001)
-
-def busy(what):
-    while not stop.is_set():
-        what()
-
-threads = [
-    threading.Thread(target=busy, args=(what,), daemon=True) for what in (publish, read, many, generate_latest)
-]
-for thread in threads:
-    thread.start()
-# The first ends as a program does, with all that waits for the end of one; the others as multiprocessing ends.
-in_children([sys.exit, *[os._exit] * (forks - 1)])
-stop.set()
-for thread in threads:
-    thread.join()
-publisher.close()
-reader.close()
-"""
-LOOKING = """
-from syncline.telemetry import provider
-
-while reader.condition() is None or not reader.serving():
-    time.sleep(0.01)
-found = provider._exporter
-provider._exporter = lambda *named: (looking.set(), time.sleep(1.0), found(*named))[2]
-looking = threading.Event()
-# What it waits for: a read of a value that is traced.
-thread = threading.Thread(target=lambda: [read() for _ in iter(looking.is_set, True)])
-thread.start()
-assert looking.wait(20)
-in_children([os._exit] * forks)
-thread.join()
-publisher.close()
-reader.close()
-"""
-
-
-def forked(flights: Flights, script: str, forks: int) -> str:
-    """What a process says that forks so often, its exporter hanging all the time."""
-    with sink(delay_s=HANGS_S) as hanging:
-        environment = flights.environment("forked", OTEL_EXPORTER_OTLP_ENDPOINT=hanging.otlp_endpoint)
-        done = subprocess.run(
-            [sys.executable, "-c", FORKS + script, str(flights.folder / "store"), str(forks)],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + "".join(
-        line for line in done.stderr.splitlines(keepends=True) if "child" in line or "Error" in line
-    )
-
-
-def test_a_reader_goes_on_after_a_fork(world: tuple[Flights, Sink]) -> None:
-    """Forked at any moment, with all threads busy: the child reads on, refuses to publish, and neither side hangs."""
-    flights, _ = world
-
-    assert forked(flights, BUSY, 25) == "failed: 0\n"
-
-
-def test_a_fork_while_spans_are_set_up_does_not_hang_the_child(world: tuple[Flights, Sink]) -> None:
-    """Another thread was just looking for the exporter: the child looks for itself."""
-    flights, _ = world
-
-    assert forked(flights, LOOKING, 1) == "failed: 0\n"
-
-
 # Clocks.
 
 
@@ -300,3 +170,136 @@ def test_clocks_that_are_off_make_no_negative_times(
     assert all(span.end_ns == span.start_ns for span in trace if span.name in marked)
     negative = [line for line in page.splitlines() if line.startswith("syncline_") and " -" in line]
     assert negative == []
+
+
+# Forks.
+
+FORKS = """
+import os, sys, threading, time
+from prometheus_client import generate_latest
+from syncline.errors import PublisherClosed
+from syncline.wiring import FeatureReader, Publisher
+
+store, forks, stop = sys.argv[1], int(sys.argv[2]), threading.Event()
+keys = {"origin": "EWR", "dest": "IAH", "tailnum": "N14228"}
+row = {"dep_delay_mean_1h": 1.5, "arr_delay_mean_1h": 3.25, "departures_1h": 1, "arrivals_1h": 9, "cancelled_24h": 2}
+reader, publisher = FeatureReader(store), Publisher.from_env(publisher="forked")
+view = publisher.view("airport_delay")
+
+def publish():
+    view.publish({"airport": "EWR"}, row, event_time=time.time_ns() // 1_000)
+    time.sleep(0.0005)
+
+def read():
+    return reader.get("flight_inputs", keys).values["origin_delay__departures_1h"]
+
+def many():
+    return reader.get_many("flight_inputs", [keys] * 3)
+
+def in_children(ends):
+    failed = 0
+    for number, end in enumerate(ends):
+        time.sleep(0.01)
+        child = os.fork()
+        if not child:
+            try:
+                for _ in range(20):
+                    assert read() == 1
+                    assert many().to_dict()["origin_delay__departures_1h"] == [1, 1, 1]
+                assert b"syncline_read_duration_seconds_count" in generate_latest()
+                try:
+                    publish()
+                except PublisherClosed:
+                    pass
+                else:
+                    os._exit(3)
+                publisher.close()
+                reader.close()
+            except BaseException as error:
+                print("in the child:", type(error), error, file=sys.stderr)
+                os._exit(4)
+            end(0)
+        deadline_s = time.monotonic() + 8
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            if time.monotonic() > deadline_s:
+                os.kill(child, 9)
+                ended = os.waitpid(child, 0)
+                print("a child hung:", number, file=sys.stderr)
+                break
+            time.sleep(0.002)
+        failed += ended[1] != 0
+    print("failed:", failed)
+
+publish()
+publisher.flush()
+"""
+BUSY = """
+while read() != 1 or reader._watch._spans is None:  # until it has met a value that is traced
+    time.sleep(0.001)
+
+def busy(what):
+    while not stop.is_set():
+        what()
+
+threads = [
+    threading.Thread(target=busy, args=(what,), daemon=True) for what in (publish, read, many, generate_latest)
+]
+for thread in threads:
+    thread.start()
+# The first ends as a program does, with all that waits for the end of one; the others as multiprocessing ends.
+in_children([sys.exit, *[os._exit] * (forks - 1)])
+stop.set()
+for thread in threads:
+    thread.join()
+publisher.close()
+reader.close()
+"""
+LOOKING = """
+from syncline.telemetry import provider
+
+while reader.condition() is None or not reader.serving():
+    time.sleep(0.01)
+found = provider._exporter
+provider._exporter = lambda *named: (looking.set(), time.sleep(1.0), found(*named))[2]
+looking = threading.Event()
+# What it waits for: a read of a value that is traced.
+thread = threading.Thread(target=lambda: [read() for _ in iter(looking.is_set, True)])
+thread.start()
+assert looking.wait(20)
+in_children([os._exit] * forks)
+thread.join()
+publisher.close()
+reader.close()
+"""
+
+
+def forked(flights: Flights, script: str, forks: int) -> str:
+    """What a process says that forks so often, its exporter hanging all the time."""
+    with sink(delay_s=HANGS_S) as hanging:
+        environment = flights.environment("forked", OTEL_EXPORTER_OTLP_ENDPOINT=hanging.otlp_endpoint)
+        done = subprocess.run(
+            [sys.executable, "-c", FORKS + script, str(flights.folder / "store"), str(forks)],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + "".join(
+        line for line in done.stderr.splitlines(keepends=True) if "child" in line or "Error" in line
+    )
+
+
+def test_a_reader_goes_on_after_a_fork(world: tuple[Flights, Sink]) -> None:
+    """Forked at any moment, with all threads busy: the child reads on, refuses to publish, and neither side hangs."""
+    flights, _ = world
+
+    assert forked(flights, BUSY, 25) == "failed: 0\n"
+
+
+def test_a_fork_while_spans_are_set_up_does_not_hang_the_child(world: tuple[Flights, Sink]) -> None:
+    """Another thread was just looking for the exporter: the child looks for itself."""
+    flights, _ = world
+
+    assert forked(flights, LOOKING, 1) == "failed: 0\n"

@@ -53,11 +53,12 @@ class FeatureReader:
         self._store = store
         self._watch = None if telemetry is None else ReaderWatch(telemetry)
         self._clock = clock or SystemClock()
+        self._monotonic_s = self._clock.monotonic_s
         self._served = _Served(-1, None, None, None)
         self._compiled = Compiled()
         self._deprecated = DeprecatedUse(_warn)
 
-    def get(
+    def get(  # noqa: C901  what is called instead costs more than what it does
         self,
         bundle: str,
         keys: Mapping[str, str | int],
@@ -87,71 +88,51 @@ class FeatureReader:
             StoreError: the store cannot be read.
         """
         watch = self._watch
-        if watch is None:
-            return self._get(
-                bundle,
-                keys,
-                features=features,
-                full_feature_names=full_feature_names,
-                allow_not_ready=allow_not_ready,
-            )
-        began_s = self._clock.monotonic_s()
+        # Each call is a tenth of a microsecond, and there are few to spend (docs/internals/telemetry-cost.md).
+        began_s = 0.0 if watch is None else self._monotonic_s()
         try:
-            found = self._get(
-                bundle,
-                keys,
-                features=features,
-                full_feature_names=full_feature_names,
-                allow_not_ready=allow_not_ready,
+            traces: list[tuple[int, bytes]] | None = None
+            with self._store.snapshot() as snapshot:
+                release = self._release(snapshot, allow_not_ready=allow_not_ready)
+                selection = release.select(bundle, features, full_feature_names=full_feature_names)
+                if not selection.keys <= keys.keys() or not keys.keys() <= selection.known_keys:
+                    _refuse_keys(keys, selection)
+                found = []
+                for view in selection.views:
+                    key, partition = view.locate(keys)
+                    packed = snapshot.cell(view.topic, partition, key)
+                    found.append((view, key, partition, packed))
+                    if packed is not None and packed[TRACED_AT] >= TRACED:
+                        trace = snapshot.trace(view.topic, partition, key)
+                        if trace is not None:
+                            traces = [*(traces or ()), (len(found) - 1, trace)]
+            # Read after the cells were, so that no age is understated.
+            now_us = self._clock.now_us()
+            resolved = tuple(
+                [
+                    view.resolve(key, packed, partition=partition, now_us=now_us)
+                    for view, key, partition, packed in found
+                ]
             )
+            if watch is not None:
+                for view, one in zip(selection.views, resolved, strict=True):
+                    cell = one.cell
+                    if cell is not None and not cell.deleted:
+                        if view.note_age is None:
+                            view.note_age = watch.ages(view.name).append
+                        age_us = now_us - cell.event_time_us
+                        view.note_age(max(0, age_us))
+                if traces is not None:
+                    values = [(selection.views[place], resolved[place], trace) for place, trace in traces]
+                    watch.read_traced(bundle, traced_values(values), now_us)
+            served = ModelInput.of(release.serving, selection, resolved, read_at_us=now_us)
         except Exception:
-            watch.failed(round((self._clock.monotonic_s() - began_s) * 1_000_000))
+            if watch is not None:
+                watch.failed(round((self._monotonic_s() - began_s) * 1_000_000))
             raise
-        watch.succeeded(int((self._clock.monotonic_s() - began_s) * 1_000_000))
-        return found
-
-    def _get(
-        self,
-        bundle: str,
-        keys: Mapping[str, str | int],
-        *,
-        features: Sequence[str] | None,
-        full_feature_names: bool,
-        allow_not_ready: bool,
-    ) -> ModelInput:
-        traces: list[tuple[int, bytes]] | None = None
-        with self._store.snapshot() as snapshot:
-            release = self._release(snapshot, allow_not_ready=allow_not_ready)
-            selection = release.select(bundle, features, full_feature_names=full_feature_names)
-            if not selection.keys <= keys.keys() or not keys.keys() <= selection.known_keys:
-                _refuse_keys(keys, selection)
-            found = []
-            for view in selection.views:
-                key, partition = view.locate(keys)
-                packed = snapshot.cell(view.topic, partition, key)
-                found.append((view, key, partition, packed))
-                if packed is not None and packed[TRACED_AT] >= TRACED:
-                    trace = snapshot.trace(view.topic, partition, key)
-                    if trace is not None:
-                        traces = [*(traces or ()), (len(found) - 1, trace)]
-        # Read after the cells were, so that no age is understated.
-        now_us = self._clock.now_us()
-        resolved = tuple(
-            [
-                view.resolve(key, packed, partition=partition, now_us=now_us)
-                for view, key, partition, packed in found
-            ]
-        )
-        watch = self._watch
         if watch is not None:
-            for view, one in zip(selection.views, resolved, strict=True):
-                cell = one.cell
-                if cell is not None and not cell.deleted:
-                    watch.ages(view.name).add(max(0, now_us - cell.event_time_us))
-            if traces is not None:
-                values = [(selection.views[place], resolved[place], trace) for place, trace in traces]
-                watch.read_traced(bundle, traced_values(values), now_us)
-        return ModelInput.of(release.serving, selection, resolved, read_at_us=now_us)
+            watch.succeeded(int((self._monotonic_s() - began_s) * 1_000_000))
+        return served
 
     def get_many(
         self,

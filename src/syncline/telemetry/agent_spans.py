@@ -92,23 +92,33 @@ class AgentSpans:
 
     def received(self, batch: Batch, attention: Attention) -> TracedBatch:
         """The traced records of a batch that was just received; how each was delivered is told at once."""
-        found = [
-            (row, context)
-            for row, headers in batch.headers.items()
-            if looks_sampled(headers)
-            and not self._is_marker(batch.keys[row], batch.values[row], headers)
-            and (context := trace_context(headers)) is not None
-            and context.is_sampled
-        ]
+        found = [row for row, headers in batch.headers.items() if looks_sampled(headers)]
         if not found:
             return NOTHING_TRACED
-        allowed = self._tracing.rows.take(self._tracing.clock.monotonic_s(), len(found))
+        rows, now_s = self._tracing.rows, self._tracing.clock.monotonic_s()
         traced = TracedBatch()
         sends: list[SpanContext] = []
-        for row, context in found[:allowed]:
-            update, place = self._receive(batch, row, context, attention)
+        for number, row in enumerate(found):
+            headers = batch.headers[row]
+            if self._is_marker(batch.keys[row], batch.values[row], headers):
+                continue
+            context = trace_context(headers)
+            if context is None or not context.is_sampled:
+                continue
+            cut = next(cut for cut in batch.slices if cut.start <= row < cut.start + cut.count)
+            place, offset = (cut.topic, cut.partition), int(batch.offsets[row])
+            update = self._open.get((*place, offset))
+            if update is not None and update.sent.span_id == context.span_id:
+                # It was received, and could not be committed then: it was delivered when it came first.
+                traced.by_place.setdefault(place, {})[offset] = update
+                continue
+            if not rows.take(now_s, 1):
+                # What comes after it is not even parsed: a batch may be full of them.
+                rows.take(now_s, len(found) - number - 1)
+                break
+            update = self._receive(batch, row, place, context, attention)
             if update is not None:
-                traced.by_place.setdefault(place, {})[update.offset] = update
+                traced.by_place.setdefault(place, {})[offset] = update
                 sends.append(update.sent)
         if sends:
             self._tell_poll(batch, attention, sends)
@@ -243,24 +253,19 @@ class AgentSpans:
         return True
 
     def _receive(
-        self, batch: Batch, row: int, context: TraceContext, attention: Attention
-    ) -> tuple[TracedUpdate | None, TopicPartition]:
-        cut = next(cut for cut in batch.slices if cut.start <= row < cut.start + cut.count)
-        place = (cut.topic, cut.partition)
+        self, batch: Batch, row: int, place: TopicPartition, context: TraceContext, attention: Attention
+    ) -> TracedUpdate | None:
         headers = batch.headers[row]
         offset, received_us = int(batch.offsets[row]), attention.received_us
-        before = self._open.get((*place, offset))
-        if before is not None and before.sent.span_id == context.span_id:
-            # It was received, and could not be committed then: it was delivered when it came first.
-            return before, place
+        topic, partition = place
         sent = span_context(context)
         timestamp_ms = int(batch.timestamps_ms[row])
         # Kafka says -1 of a record without a time.
         appended_us = timestamp_ms * 1_000 if timestamp_ms >= 0 else received_us
         where: dict[str, AttributeValue] = {
             names.SYSTEM: names.KAFKA,
-            names.DESTINATION: cut.topic,
-            names.PARTITION: str(cut.partition),
+            names.DESTINATION: topic,
+            names.PARTITION: str(partition),
             names.OFFSET: offset,
             names.GROUP: self._group,
             names.CLIENT_ID: self._client_id,
@@ -270,7 +275,7 @@ class AgentSpans:
             where[names.EVENT_ID] = event
         broker_us, agent_us = attention.split(appended_us)
         deliver = self._tracing.span(
-            names.deliver(cut.topic),
+            names.deliver(topic),
             start_us=appended_us,
             parent=sent,
             attributes={
@@ -281,7 +286,7 @@ class AgentSpans:
         )
         finish_stage(deliver, start_us=appended_us, end_us=received_us)
         process = self._tracing.span(
-            names.process(cut.topic),
+            names.process(topic),
             start_us=received_us,
             parent=sent,
             kind=SpanKind.CONSUMER,
@@ -289,12 +294,12 @@ class AgentSpans:
             links=[sent],
         )
         if not process.is_recording():
-            return None, place
+            return None
         update = TracedUpdate(offset, sent, process, appended_us, received_us)
         if len(self._open) >= _OPEN_MAX:
             self._open.pop(next(iter(self._open)))
         self._open[*place, offset] = update
-        return update, place
+        return update
 
     def _tell_poll(self, batch: Batch, attention: Attention, sends: Sequence[SpanContext]) -> None:
         topics = sorted({cut.topic for cut in batch.slices})

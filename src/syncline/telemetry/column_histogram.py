@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,13 @@ from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
+from syncline.telemetry.forks import renew_in_child
+
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
 
-_BUFFERED_MAX = 16_384
-"""How many single values wait to be counted: that takes half a millisecond, once in so many."""
+_BUFFERED_MAX = 4_096
+"""How many single values wait until `settle` counts them."""
 
 
 class ColumnHistogram:
@@ -31,12 +34,19 @@ class ColumnHistogram:
         """Of each bucket, the last being infinite: how many values are not above its bound."""
         self._sum_us = 0.0
         self._lock = threading.Lock()
-        self._buffer: list[int] = []
+        renew_in_child(self, "_lock")
+        self._buffer: deque[int] = deque()
+        self.append: Callable[[int], None] = self._buffer.append
+        """One value, and nothing else: whoever takes this for `add` calls `settle` now and then."""
         self._exemplars: dict[int, Exemplar] = {}
 
     def add(self, us: int) -> None:
         """One value."""
         self._buffer.append(us)
+        self.settle()
+
+    def settle(self) -> None:
+        """Count what single values wait: call it now and then."""
         if len(self._buffer) >= _BUFFERED_MAX:
             self._count_buffered()
 
@@ -80,9 +90,11 @@ class ColumnHistogram:
         return found, total_us / 1_000_000
 
     def _count_buffered(self) -> None:
-        buffer, self._buffer = self._buffer, []
-        if buffer:
-            self.add_many(np.asarray(buffer, np.int64))
+        buffer = self._buffer
+        # As many as there are now: others go on appending.
+        values = [buffer.popleft() for _ in range(len(buffer))]
+        if values:
+            self.add_many(np.asarray(values, np.int64))
 
 
 class ColumnHistograms:

@@ -73,7 +73,7 @@ def _message(record: logging.LogRecord) -> str:
             return str(record.msg) % tuple(given) if record.args else str(record.msg)
         return record.getMessage()
     except Exception:  # noqa: BLE001  what does not fit its form is left out: it may be anything
-        return str(record.msg)
+        return record.msg if isinstance(record.msg, str) else type(record.msg).__name__
 
 
 def _add_trace(_: object, __: str, event: EventDict) -> EventDict:

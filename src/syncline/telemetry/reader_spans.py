@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import trace
 
 from syncline.telemetry import names
+from syncline.telemetry.forks import renew_in_child
 from syncline.telemetry.tracing import Tracing, finish_stage, remote
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class ReaderSpans:
         self._since_us = since_us
         self._read: dict[tuple[str, int, int], None] = {}
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock")
 
     def read(self, bundle: str, values: Sequence[TracedValue], read_at_us: int) -> None:
         """These values were read together."""

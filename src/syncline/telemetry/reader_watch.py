@@ -40,14 +40,31 @@ class ReaderWatch:
         self._ages_by_view = metrics.histogram("syncline_served_feature_age_seconds")
         self._ages: dict[str, ColumnHistogram] = {}
         durations = metrics.histogram("syncline_read_duration_seconds")
-        self.succeeded = durations.labels(INTERFACE, "ok").add
-        """Takes the µs that a read took which gave a model input."""
-        self.failed = durations.labels(INTERFACE, "error").add
-        """The same of one that was refused."""
+        self._succeeded = durations.labels(INTERFACE, "ok")
+        self._note_succeeded = self._succeeded.append
+        self._failed = durations.labels(INTERFACE, "error")
+        self._unsettled = 0
         self._deprecated: tuple[str, ...] = ()
         self._end = metrics.watch(self._samples)
         self._spans: ReaderSpans | None = None
         self._asked_for_spans = False
+
+    def succeeded(self, took_us: int) -> None:
+        """A read gave a model input."""
+        self._note_succeeded(took_us)
+        self._unsettled += 1
+        if self._unsettled >= _SETTLE_READS:
+            self._settle()
+
+    def failed(self, took_us: int) -> None:
+        """A read was refused."""
+        self._failed.add(took_us)
+        self._settle()
+
+    def _settle(self) -> None:
+        self._unsettled = 0
+        for histogram in (self._succeeded, self._failed, *list(self._ages.values())):
+            histogram.settle()
 
     def ages(self, view: str) -> ColumnHistogram:
         """Where the ages of this view's values are counted."""
@@ -94,5 +111,7 @@ class ReaderWatch:
             yield "syncline_deprecated_versions_in_use", (view, version), 1
 
 
+_SETTLE_READS = 1_000
+"""After so many reads it is seen whether enough values wait to be counted: that takes less than a millisecond."""
 _SPANS_S_MAX = 2.0
 """How long closing waits for spans to be sent."""

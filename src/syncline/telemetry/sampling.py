@@ -7,6 +7,8 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 
+from syncline.telemetry.forks import renew_in_child
+
 
 class Budget:
     """So many a second, and at most one second's worth at once. Not safe for use by several threads."""
@@ -64,6 +66,7 @@ class RowSampler:
         self._chance = chance
         self._on_capped = on_capped
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock")
         self._ahead = self._gap()
         """How many rows pass before the next one that is picked."""
 

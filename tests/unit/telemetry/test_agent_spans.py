@@ -327,6 +327,26 @@ def test_what_waits_behind_a_marker_is_delivered_once() -> None:
     assert [span.parent.span_id for span in host.recorded.spans(DELIVER)] == [1, 2]
 
 
+def test_what_was_begun_is_ended_whatever_the_budget_has_become(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was counted when it came first: a second fetch costs nothing, and drops nothing."""
+    host = agent_on(ONE, stated={"cap_per_s": 2})
+    commit, full = host.store.commit, [1]
+
+    def refuse(writes: list[Any], *more: Any, **named: Any) -> None:
+        if writes and full[0]:
+            full[0] -= 1
+            raise StoreFull("no room")
+        commit(writes, *more, **named)
+
+    monkeypatch.setattr(host.store, "commit", refuse)
+    monkeypatch.setattr(host.agent._ingest, "_wait", lambda _: None)
+    host.cluster.put(TOPIC, [traced(good("AAA"), span_id=1), traced(good("BBB"), span_id=2)])
+    host.settle()
+
+    assert [span.parent.span_id for span in host.recorded.spans(PROCESS)] == [1, 2]
+    assert host.recorded.dropped == {}
+
+
 def test_dead_letters_that_cannot_be_delivered_keep_nothing_open_for_ever() -> None:
     """Once they can be, the update is told as dead-lettered, once."""
     host = agent_on(ONE)

@@ -214,6 +214,24 @@ def test_a_line_that_a_library_cannot_write_shows_no_arguments(stderr: Stderr) -
     assert "hunter2" not in stderr.getvalue()
 
 
+class Unprintable:
+    """What cannot be made a text."""
+
+    def __str__(self) -> str:
+        """Nothing."""
+        raise ZeroDivisionError("no")
+
+
+def test_what_cannot_be_made_a_text_raises_nothing_in_a_library(stderr: Stderr) -> None:
+    """Logging never ends what it is about: nor an exporter's thread, nor a client's callback."""
+    logging.getLogger().handlers = []  # pytest's own would raise
+    configure_logging()
+    logging.getLogger("lib").warning(Unprintable())
+    logging.getLogger("lib").warning("still here")
+
+    assert "still here" in stderr.getvalue()
+
+
 # A process of our own.
 
 PROGRAM = (

@@ -8,6 +8,7 @@ import itertools
 import threading
 from collections import Counter
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import pytest
@@ -225,7 +226,9 @@ def test_names_of_steps_without_end_take_no_memory_without_end(cluster: Cluster,
             with publisher.source(f"file-{number}"):
                 pass
 
-        assert len(publisher._spans._steps._rows) <= 1_000
+        kept = [held for held in vars(publisher._spans._steps).values() if isinstance(held, dict | set)]
+        assert kept
+        assert max(map(len, kept)) <= 1_000
 
 
 # The cap.
@@ -471,6 +474,75 @@ def test_batches_in_steps_meet_the_share_in_the_long_run(
     assert 0.75 * total * 0.05 <= traced <= 1.25 * total * 0.05
 
 
+@pytest.mark.xfail(
+    reason="known: polls that bring nothing take rows that are due, and batches pass for small"
+)
+@pytest.mark.parametrize("polls", [1, 10, 50])
+def test_polls_that_bring_nothing_do_not_change_the_share_of_updates(
+    cluster: Cluster, recorded: Recorded, polls: int
+) -> None:
+    """A batch of a hundred, then nothing for a while: one row in a hundred, and no flood of empty steps."""
+    spans = SendSpans(recorded.tracing(cluster.clock, share=0.01), client_id="job")
+    for _ in range(300):
+        for count in (100, *[0] * polls):
+            with spans.source("poll", since_us=None):
+                for send in (
+                    spans.begin(TOPIC, count, view_version="delay@1.0", started_us=NOW_US) if count else ()
+                ):
+                    send.give_up("none")
+
+    # 300 are expected, with a standard deviation of 17.
+    assert 200 <= len(recorded.spans(SEND)) <= 400
+    assert len(recorded.spans("source poll")) <= 600
+
+
+def test_the_applications_spans_in_its_own_trace_are_never_hidden(
+    cluster: Cluster, recorded: Recorded
+) -> None:
+    """It chose to record them; that we tell of one step of three is our matter."""
+    tracer = recorded.provider.get_tracer("application")
+    with publisher_on(cluster, recorded, share=0.0) as publisher:
+        view = publisher.view("delay")
+        with tracer.start_as_current_span("request"):
+            for number in range(3):
+                with publisher.transform("mean"), tracer.start_as_current_span("query"):
+                    view.publish(KEY, ROW, event_time=NOW_US + number)
+
+    assert len(recorded.spans("query")) == 3
+
+
+def test_a_step_that_publishes_nothing_belongs_to_the_trace_of_what_is_published_next(
+    cluster: Cluster, recorded: Recorded
+) -> None:
+    """From the source on: cleaning a batch is part of how its rows came about."""
+    with publisher_on(cluster, recorded, share=0.01) as publisher:
+        view = publisher.view("delay")
+        for _ in range(100):
+            with publisher.source("batch"):
+                with publisher.transform("clean"):
+                    pass
+                with publisher.transform("mean"):
+                    view.publish_many(rows(100))
+
+    sources = {span.context.span_id for span in recorded.spans("source batch")}
+    assert len(sources) > 30
+    assert {span.parent.span_id for span in recorded.spans("transform clean")} == sources
+    assert {span.parent.span_id for span in recorded.spans("transform mean")} == sources
+
+
+def test_steps_without_updates_under_the_applications_span_stay_under_the_cap(
+    cluster: Cluster, recorded: Recorded
+) -> None:
+    """A thousand events that are filtered out, in one trace."""
+    with publisher_on(cluster, recorded, cap_per_s=5) as publisher, trace.use_span(sampled_parent()):
+        publisher.view("delay")
+        for _ in range(200):
+            with publisher.transform("filter"):
+                pass
+
+    assert len(recorded.spans("transform filter")) <= 100
+
+
 def test_rows_have_the_same_chance_in_small_and_large_steps(cluster: Cluster, recorded: Recorded) -> None:
     """A key that always comes by itself is not traced eighty times as often as those that come in crowds."""
     spans = SendSpans(recorded.tracing(cluster.clock, share=0.01), client_id="job")
@@ -584,6 +656,56 @@ def test_a_step_that_ends_in_another_context_does_not_raise(cluster: Cluster, re
     assert recorded.names() == ["source flights"]
 
 
+def test_a_step_that_is_entered_inside_itself_does_not_raise(cluster: Cluster, recorded: Recorded) -> None:
+    """A function that calls itself, with a step that was made once: without spans that works."""
+    with publisher_on(cluster, recorded) as publisher:
+        view, step = publisher.view("delay"), publisher.transform("tree")
+
+        def descend() -> None:
+            with step, step:
+                view.publish(KEY, ROW, event_time=NOW_US)
+            assert not get_current()
+
+        contextvars.copy_context().run(descend)
+
+    inner, outer = recorded.spans("transform tree")
+    assert (inner.parent.span_id, outer.parent) == (outer.context.span_id, None)
+
+
+def test_a_step_that_threads_share_is_each_ones_own(
+    cluster: Cluster, recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Made once for the whole job: nothing of it stays current in any thread."""
+    with publisher_on(cluster, recorded) as publisher:
+        view, step, first, second = publisher.view("delay"), publisher.transform("t"), Event(), Event()
+        left: list[bool] = []
+
+        def enter_first() -> None:
+            with step:
+                first.set()
+                second.wait(5)
+                view.publish(KEY, ROW, event_time=NOW_US)
+            left.append(bool(get_current()))
+
+        def enter_second() -> None:
+            first.wait(5)
+            with step:
+                second.set()
+                threads[0].join()
+                view.publish(KEY, ROW, event_time=NOW_US + 1)
+            left.append(bool(get_current()))
+
+        threads = [threading.Thread(target=enter_first), threading.Thread(target=enter_second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert left == [False, False]
+    assert "detach" not in caplog.text
+    assert len({span.context.trace_id for span in recorded.spans("transform t")}) == 2
+
+
 def test_a_step_that_is_used_again_is_a_new_one(
     cluster: Cluster, recorded: Recorded, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -601,11 +723,11 @@ def test_a_step_that_is_used_again_is_a_new_one(
 def test_a_step_that_is_used_again_under_a_span_does_not_raise(cluster: Cluster, recorded: Recorded) -> None:
     """The first time nothing was current; the second time something is."""
     with publisher_on(cluster, recorded) as publisher:
-        step = publisher.source("flights")
+        view, step = publisher.view("delay"), publisher.source("flights")
         with step:
-            pass
+            view.publish(KEY, ROW, event_time=NOW_US)
         with trace.use_span(sampled_parent()), step:
-            pass
+            view.publish(KEY, ROW, event_time=NOW_US)
 
     assert len(recorded.spans("source flights")) == 2
 
