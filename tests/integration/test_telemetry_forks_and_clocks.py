@@ -295,7 +295,7 @@ def test_a_reader_goes_on_after_a_fork(world: tuple[Flights, Sink]) -> None:
     """Forked at any moment, with all threads busy: the child reads on, refuses to publish, and neither side hangs."""
     flights, _ = world
 
-    assert forked(flights, BUSY, 25) == "failed: 0\n"
+    assert forked(flights, BUSY, 12) == "failed: 0\n"
 
 
 def test_a_fork_while_spans_are_set_up_does_not_hang_the_child(world: tuple[Flights, Sink]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
@@ -38,6 +39,7 @@ class PublisherMetrics:
         deprecated: Callable[[], Iterable[str]],
     ) -> None:
         """`acknowledged` gives topic → how many are in the log so far, `deprecated` view versions (`view@1.3`)."""
+        self._process = os.getpid()
         self._totals = totals
         self._acknowledged = acknowledged
         self._deprecated = deprecated
@@ -70,6 +72,9 @@ class PublisherMetrics:
         self._end()
 
     def _samples(self) -> Iterator[Sample]:
+        if self._process != os.getpid():
+            # A publisher stays in the process that made it, and so do the locks that this would wait for.
+            return
         for topic, count in self._acknowledged().items():
             yield "messaging_client_sent_messages_total", (names.KAFKA, names.SEND, topic, ""), count
         for (topic, kind), count in dict(self.not_acknowledged).items():

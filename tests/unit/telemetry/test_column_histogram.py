@@ -162,6 +162,47 @@ def test_threads_that_add_single_values_lose_none() -> None:
     assert total == pytest.approx(40.0)
 
 
+@pytest.mark.xfail(
+    reason="bug T37: two that count at once take what only one of them has", raises=AssertionError
+)
+def test_scrapers_and_threads_that_add_count_each_value_once_and_raise_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two Prometheus servers, and the reads of two threads: what a read raises is raised in the service."""
+    monkeypatch.setattr("syncline.telemetry.column_histogram._BUFFERED_MAX", 16)
+    histogram, troubles, ended = ColumnHistogram(BOUNDS_S), [], threading.Event()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def add() -> None:
+        try:
+            for _ in range(30_000):
+                histogram.add(2_000)
+        except Exception as error:  # noqa: BLE001  it is told below
+            troubles.append(error)
+
+    def scrape() -> None:
+        try:
+            while not ended.is_set():
+                histogram.buckets()
+        except Exception as error:  # noqa: BLE001  it is told below
+            troubles.append(error)
+
+    scrapers = [threading.Thread(target=scrape) for _ in range(2)]
+    workers = [threading.Thread(target=add) for _ in range(2)]
+    for thread in (*scrapers, *workers):
+        thread.start()
+    for thread in workers:
+        thread.join()
+    ended.set()
+    for thread in scrapers:
+        thread.join()
+    sys.setswitchinterval(before)
+
+    assert troubles == []
+    assert as_ours_has_it(histogram)[0]["inf"] == 60_000
+
+
 # As a scraper sees it.
 
 
