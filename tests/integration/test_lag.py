@@ -170,7 +170,7 @@ def test_a_broker_that_is_down_is_one_clear_error(flights: Flights) -> None:
     began_s = time.monotonic()
     done = flights.syncline("status", "--bootstrap-servers", address, "--output", "json")
 
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < 30  # starting Python included, on a busy machine
     assert done.returncode == 1
     assert f"broker down: none answers at {address} within 4 s" in done.stderr
     assert "Traceback" not in done.stderr
@@ -188,6 +188,6 @@ def test_a_broker_that_does_not_answer_is_down(flights: Flights, kafka: KafkaSer
     finally:
         kafka.resume()
 
-    assert took_s < 10
+    assert took_s < 30
     assert done.returncode == 1
     assert done.stderr.startswith("syncline: broker down: none answers at ")

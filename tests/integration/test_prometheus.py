@@ -116,7 +116,10 @@ def test_every_panel_shows_something_while_the_demo_runs(watched: Watched) -> No
     empty = [
         f"{dashboard}: {title}"
         for dashboard, title, expression in expressions()
-        if not watched.prometheus.query(expression, at=watched.at_s)
+        # While it runs, not at one moment: a busy machine may have a process scraped late.
+        if not any(
+            watched.prometheus.query(expression, at=watched.at_s - before_s) for before_s in (0, 3, 8, 13)
+        )
     ]
 
     assert set(empty) <= set(NEEDS_A_FAULT)
