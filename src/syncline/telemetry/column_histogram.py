@@ -91,8 +91,9 @@ class ColumnHistogram:
 
     def _count_buffered(self) -> None:
         buffer = self._buffer
-        # As many as there are now: others go on appending.
-        values = [buffer.popleft() for _ in range(len(buffer))]
+        # As many as there are now: others go on appending, and one takes at a time.
+        with self._lock:
+            values = [buffer.popleft() for _ in range(len(buffer))]
         if values:
             self.add_many(np.asarray(values, np.int64))
 

@@ -162,9 +162,6 @@ def test_threads_that_add_single_values_lose_none() -> None:
     assert total == pytest.approx(40.0)
 
 
-@pytest.mark.xfail(
-    reason="bug T37: two that count at once take what only one of them has", raises=AssertionError
-)
 def test_scrapers_and_threads_that_add_count_each_value_once_and_raise_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
