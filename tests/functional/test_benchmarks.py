@@ -25,7 +25,7 @@ def _short_run(folder: Path, stack, *more: str) -> subprocess.CompletedProcess[s
         env=environment,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=400,
         check=False,
     )
 
@@ -82,6 +82,7 @@ def test_each_subject_writes_its_figures(stack, tmp_path, subject, figures, comp
 
 
 @pytest.mark.real
+@pytest.mark.timeout(420)
 def test_the_cost_of_telemetry_is_measured(stack, tmp_path):
     """Every role is compared with itself without telemetry; what has nothing to be compared with has a limit."""
     done = _short_run(tmp_path, stack, "telemetry")
