@@ -347,6 +347,16 @@ def test_what_was_begun_is_ended_whatever_the_budget_has_become(monkeypatch: pyt
     assert host.recorded.dropped == {}
 
 
+def test_what_was_told_is_not_kept() -> None:
+    """Applied, superseded, dead-lettered: an agent that runs for months remembers none of it."""
+    host = agent_on(ONE)
+    late = ONE.record("AAA", at_us=NOW_US - 1, ms=NOW_MS)
+    read(host, traced(good("AAA")), traced(late), traced(good("BBB", mean=500.0)))
+
+    assert len(host.recorded.spans(PROCESS)) == 3
+    assert host.agent._ingest._telling._spans._open == {}
+
+
 def test_dead_letters_that_cannot_be_delivered_keep_nothing_open_for_ever() -> None:
     """Once they can be, the update is told as dead-lettered, once."""
     host = agent_on(ONE)
