@@ -1,8 +1,8 @@
 """What telemetry costs the agent's hot path by itself: the fold with all of it, with metrics alone, and without.
 
 All fold the same batches into stores on disk, one batch after the other, and the CPU time of each is summed: that of
-all threads, and of exporting, as a turn of four passes ends when its spans are sent, about as often as the SDK does it. One record in a hundred carries a sampled
-`traceparent`; the cap counts the seconds that a contender itself has worked.
+all threads, and of exporting, as a turn of four passes ends when its spans are sent, about as often as the SDK sends
+them. One record in a hundred carries a sampled `traceparent`; the cap counts the seconds that a contender itself works.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,12 +86,12 @@ def test_what_is_packed_comes_back_with_the_hash_that_promises_md_states(cells: 
 @given(key=KEYS, cell=CELLS)
 def test_marking_a_cell_traced_changes_nothing_else(key: bytes, cell: Cell) -> None:
     """P2: value, offset, hash and bucket stay, so that agents which sampled otherwise have the same digest."""
-    plain = packed(key, replace(cell, traced=False))
+    plain = packed(key, cell._replace(traced=False))
 
     marked = mark_traced(plain)
 
     assert mark_traced(marked) == marked != plain
-    assert unpack_cell(key, marked) == replace(cell, traced=True)
+    assert unpack_cell(key, marked) == cell._replace(traced=True)
     assert cell_hash(key, marked) == cell_hash(key, plain)
     assert cell_hashes([key], [marked]).tolist() == cell_hashes([key], [plain]).tolist()
     heads, counted = cell_heads([plain, marked]), recount([(key, plain), (key, marked)])

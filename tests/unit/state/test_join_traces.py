@@ -133,7 +133,7 @@ def test_the_state_is_the_same_without_traces(history: list[list[Row]]) -> None:
         assert beside.tombstones_removed == without.tombstones_removed
         assert (without.traces, without.untraced) == ([], [])
     for key, packed in plain.cells.items():
-        assert replace(unpack_cell(key, traced.cells[key]), traced=False) == unpack_cell(key, packed)
+        assert unpack_cell(key, traced.cells[key])._replace(traced=False) == unpack_cell(key, packed)
 
 
 def test_a_record_that_comes_again_leaves_the_trace() -> None:
