@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from benchmarks.measurement import Measurement
 from benchmarks.run import Run, Sizes
 
 _CONTESTS: Mapping[str, Group] = {group.name: group for group in GROUPS}
-_SUBJECTS: Mapping[str, Callable[[Run], list[Finding]]] = {
+_SUBJECTS: Mapping[str, Callable[[Run], Iterable[Finding]]] = {
     "cuts": cuts.measure,
     "reads": reads.measure,
     "digests": digests.measure,
@@ -63,9 +63,8 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
             contests += [Contest.of(comparison, measured) for comparison in group.comparisons]
         for name, subject in _SUBJECTS.items():
             if name in options.subjects:
-                found = subject(run)
-                findings += found
-                for finding in found:
+                for finding in subject(run):
+                    findings.append(finding)
                     print(report.line(finding), file=sys.stderr, flush=True)
     print(report.write(contests, findings, folder))
     return 0 if options.short or all(contest.is_reached for contest in contests) else 1

@@ -11,7 +11,7 @@ the median of those of single turns, as a machine has faster and slower minutes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,7 @@ from benchmarks.telemetry_cost.reads import read_costs
 from benchmarks.telemetry_cost.rows import produce_traced
 from benchmarks.telemetry_cost.sink import Sink, without_exporters
 from benchmarks.telemetry_cost.steady import RATE, run_steadily
-from benchmarks.telemetry_cost.turns import Contender
+from benchmarks.telemetry_cost.turns import Contenders
 
 _RATIO = 0.97
 _AGENT_US = 250.0
@@ -39,15 +39,16 @@ _KEEPS_UP = 0.99
 _TURNS_A_ROUND = 7
 _FOLDS_A_ROUND = 3
 _STEADY_S_MIN = 2.0
+_BLOCKS = 40
 _PUBLISHED = {
-    "dicts": ("publish_many from dicts", 4),
-    "arrow": ("publish_many from Arrow", 1),
-    "single": ("publish one by one", 8),
+    "dicts": ("publish_many from dicts", 100),
+    "arrow": ("publish_many from Arrow", 60),
+    "single": ("publish one by one", 400),
 }
-"""Form → what it is called, and by how much fewer rows there are, so that a turn takes a second."""
+"""Form → what it is called, and by how much fewer rows there are, so that a block takes some hundredths of a second."""
 
 
-def measure(run: Run) -> list[Finding]:
+def measure(run: Run) -> Iterator[Finding]:
     """Publisher, agent, the agent's fold, everything traced, and reads."""
     place = run.place_of("telemetry")
     apply_definitions(place)
@@ -57,55 +58,34 @@ def measure(run: Run) -> list[Finding]:
     turns = run.sizes.rounds * _TURNS_A_ROUND
     with ExitStack() as until:
         sink = Sink(Processes(place, folder, until, {}))
-        found = []
         for form, (name, fewer) in _PUBLISHED.items():
-            sizes = {"rows": run.sizes.rows // fewer}
-            found += _contests(name, _take_turns(form, place, sizes, sink, turns=turns))
+            sizes = {"rows": run.sizes.rows // fewer, "blocks": _BLOCKS}
+            yield from _contests(name, _take_turns(form, place, sizes, sink, turns=turns))
         rows = 2 * run.sizes.rows
-        sizes = {"rows": rows, "keys": produce_traced(place, rows)}
-        stores = {extent: folder / f"store-{extent.name.lower()}" for extent in Extent}
-        own = {extent: {"folder": str(store)} for extent, store in stores.items()}
-        found += _contests("agent", _take_turns("agent", place, sizes, sink, turns=turns, own=own))
+        backlog = {"rows": rows, "keys": produce_traced(place, rows)}
+        stores = folder / "stores"
+        yield from _contests(
+            "agent", _take_turns("agent", place, {**backlog, "folder": str(stores)}, sink, turns=turns)
+        )
         rows = fold.PASSES * run.sizes.rows
-        found += _folds(fold.fold_costs(run, sink, turns=_FOLDS_A_ROUND * run.sizes.rounds), rows=rows)
-        found += _steady(run, sink)
-        traced = folder / "store-traced"
-        _fold_traced(place, {**sizes, "folder": str(traced)}, sink)
+        yield from _folds(fold.fold_costs(run, sink, turns=_FOLDS_A_ROUND * run.sizes.rounds), rows=rows)
+        yield from _steady(run, sink)
+        traced = folder / "traced-stores"
+        _fold_traced(place, {**backlog, "folder": str(traced)}, sink)
         environment = without_exporters() | sink.variables("reader")
-        found.append(_reads((stores[Extent.METRICS], traced), turns, environment))
-    return found
+        yield _reads((stores / "metrics", traced / "all"), turns, environment)
 
 
 def _take_turns(
-    kind: str,
-    place: Place,
-    sizes: Mapping[str, Any],
-    sink: Sink,
-    *,
-    turns: int,
-    own: Mapping[Extent, Mapping[str, Any]] | None = None,
+    kind: str, place: Place, sizes: Mapping[str, Any], sink: Sink, *, turns: int
 ) -> dict[Extent, list[Measurement]]:
-    measured: dict[Extent, list[Measurement]] = {extent: [] for extent in Extent}
     with ExitStack() as until:
-        contenders = {
-            extent: Contender(
-                kind,
-                extent,
-                place=place,
-                sizes={**sizes, **({} if own is None else own[extent])},
-                environment=without_exporters() | (sink.variables(kind) if extent is Extent.ALL else {}),
-                until=until,
-            )
-            for extent in Extent
-        }
-        for number in range(turns):
-            # Whoever begins may find a colder cache: so each begins in turn.
-            turn = number % len(contenders)
-            for extent in (*contenders, *contenders)[turn : turn + len(contenders)]:
-                measured[extent].append(contenders[extent].turn())
+        environment = without_exporters() | sink.variables(kind)
+        contenders = Contenders(kind, place, sizes, environment, until)
+        measured = [contenders.turn() for _ in range(turns)]
     if not sink.spans(kind):
         raise AssertionError("no span came")
-    return measured
+    return {extent: [turn[extent] for turn in measured] for extent in Extent}
 
 
 def _contests(name: str, measured: Mapping[Extent, Sequence[Measurement]]) -> list[Finding]:
@@ -196,7 +176,7 @@ def _fold_traced(place: Place, sizes: Mapping[str, Any], sink: Sink) -> None:
     """A store with the cells of all updates that a `traceparent` says are traced."""
     environment = without_exporters() | {"SYNCLINE_TRACE_CAP_PER_S": "inf", **sink.variables("filling")}
     with ExitStack() as until:
-        Contender("agent", Extent.ALL, place=place, sizes=sizes, environment=environment, until=until)
+        Contenders("agent", place, sizes, environment, until)
 
 
 def _reads(stores: tuple[Path, Path], turns: int, environment: Mapping[str, str]) -> Finding:

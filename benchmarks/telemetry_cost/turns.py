@@ -1,68 +1,78 @@
-"""Contenders that stay, and take turns: each a process that does its work once for every line it is sent.
+"""Roles with and without telemetry, which take turns in one process: a turn for every line that it is sent.
 
-`python -m benchmarks.telemetry_cost.turns KIND EXTENT PLACE_AS_JSON SIZES_AS_JSON` prints a measurement for each line.
+`python -m benchmarks.telemetry_cost.turns KIND PLACE_AS_JSON SIZES_AS_JSON` prints measurements by extent for each.
 
-A process that starts anew each round would be measured once where this is measured ten times. A turn ends when its
-spans are sent, so that none is sent in another's turn. What the cap saves up while others have their turns is taken
-away before one begins: a turn traces as many a second as one second among many does.
+All are in one process, as two processes differ by a few hundredths for their lives, by where their memory lies. A turn
+is many blocks of each, one after the other, and ends when its spans are sent, which is part of it. A block takes some
+hundredths of a second, as this machine is faster or slower by a tenth from one second to the next; the mean of the middle
+half of them counts. What the cap saves up while others work is taken away before a block: it traces as many a second as
+one second among many does.
 """
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks import agent_contenders
 from benchmarks.cluster import Place
-from benchmarks.flights import PUBLISHED_VIEW, flights
+from benchmarks.flights import CONSUMER, PUBLISHED_VIEW, flights
 from benchmarks.measurement import Measurement, Stopwatch
 from benchmarks.processes import as_json
 from benchmarks.telemetry_cost.off import Extent, metrics_off
+from benchmarks.telemetry_cost.sink import without_exporters
+from syncline.agent.agent import Agent, Ports
 from syncline.clock import SystemClock
 from syncline.publisher import Publisher, ViewPublisher
-from syncline.settings import AgentSettings, PublisherSettings
+from syncline.settings import AgentSettings, PublisherSettings, TelemetrySettings
+from syncline.telemetry.logging import configure_logging
 from syncline.telemetry.metrics import own_registry
 from syncline.telemetry.telemetry import Telemetry
 from syncline.wire.topics import Topics
-from syncline.wiring import open_log
+from syncline.wiring import calm_collector, open_log, open_store
 
 _CHUNK_ROWS = 20_000
 _HOUR_US = 3_600_000_000
 _SEND_S = 10.0
 _STOP_S = 30.0
+_PATIENCE_S = 120.0
+_NEVER_MS = "3600000"
 
-Turn = Callable[[], Measurement]
+Turn = Mapping[Extent, Measurement]
 
 
-class Contender:
-    """One that takes turns, seen from outside."""
+class Contenders:
+    """A process in which they take turns, seen from outside."""
 
     def __init__(
         self,
         kind: str,
-        extent: Extent,
-        *,
         place: Place,
         sizes: Mapping[str, Any],
         environment: Mapping[str, str],
         until: ExitStack,
     ) -> None:
-        """It has had a turn already when this returns, which counts nowhere; and ends with `until`."""
-        command = [sys.executable, "-m", "benchmarks.telemetry_cost.turns", kind, extent, as_json(place)]
+        """Each has worked once already when this returns, which counts nowhere; they end with `until`."""
+        command = [sys.executable, "-m", "benchmarks.telemetry_cost.turns", kind, as_json(place)]
         self._process = subprocess.Popen(
             [*command, json.dumps(sizes)],
-            env=dict(environment),
+            # By themselves they send nothing: it would be in another's turn.
+            env={**environment, "OTEL_BSP_SCHEDULE_DELAY": _NEVER_MS},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -70,11 +80,11 @@ class Contender:
         until.callback(self._end)
         self.turn()
 
-    def turn(self) -> Measurement:
-        """Let it work once.
+    def turn(self) -> Turn:
+        """Let each work once.
 
         Raises:
-            RuntimeError: it ended instead; it has said why on stderr.
+            RuntimeError: the process ended instead; it has said why on stderr.
         """
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("both are piped")
@@ -83,7 +93,7 @@ class Contender:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._process.args} ended with code {self._process.wait(_STOP_S)}")
-        return Measurement.from_json(line)
+        return {Extent(name): Measurement(**found) for name, found in json.loads(line).items()}
 
     def _end(self) -> None:
         try:
@@ -93,79 +103,228 @@ class Contender:
             self._process.communicate()
 
 
-def main(kind: str, extent: str, place: str, sizes: str) -> None:
+def main(kind: str, place: str, sizes: str) -> None:
     """Take a turn for each line, until standard input is closed."""
     with ExitStack() as until:
-        if Extent(extent) is Extent.OFF:
-            until.enter_context(metrics_off())
-        turn = _TURNS[kind](Place(**json.loads(place)), until, **json.loads(sizes))
-        for _ in sys.stdin:
-            print(turn().to_json(), flush=True)
+        contenders = {
+            extent: _KINDS[kind](extent, Place(**json.loads(place)), until, **json.loads(sizes))
+            for extent in Extent
+        }
+        for number, _ in enumerate(sys.stdin):
+            measured = _turn(contenders, number)
+            print(json.dumps({extent: asdict(each) for extent, each in measured.items()}), flush=True)
 
 
-def _publisher(
-    publish: Callable[[ViewPublisher, Any], None],
-    form: Callable[[pa.RecordBatch], Any],
-    place: Place,
-    until: ExitStack,
-    *,
-    rows: int,
-) -> Turn:
-    settings, clock = PublisherSettings.load(**place.settings(), publisher="bench"), SystemClock()
-    telemetry = Telemetry(settings, service="syncline-publisher", instance="bench", clock=clock)
-    publisher = Publisher(
-        open_log(settings), settings=settings, clock=clock, topics=Topics(place.prefix), telemetry=telemetry
+def _turn(contenders: Mapping[Extent, _Contender], number: int) -> Turn:
+    done: dict[Extent, list[Measurement]] = {extent: [] for extent in contenders}
+    for contender in contenders.values():
+        contender.begin()
+    gc.collect()
+    began_s = time.process_time()
+    while not all(contender.is_done for contender in contenders.values()):
+        # Whoever begins may find a colder cache: so each begins in turn.
+        number += 1
+        turn = number % len(contenders)
+        for extent in (*contenders, *contenders)[turn : turn + len(contenders)]:
+            with metrics_off() if extent is Extent.OFF else nullcontext():
+                if not contenders[extent].is_done:
+                    done[extent].append(contenders[extent].block())
+    spent_s = time.process_time() - began_s
+    spent_s -= sum(each.cpu_seconds for measured in done.values() for each in measured)
+    for contender in contenders.values():
+        contender.end()
+    return {
+        extent: _summed(done[extent], contender.send_spans() + contender.share_of(spent_s, len(contenders)))
+        for extent, contender in contenders.items()
+    }
+
+
+def _summed(blocks: Sequence[Measurement], more_cpu_s: float) -> Measurement:
+    rows = sum(each.rows for each in blocks)
+    costs = sorted(each.cpu_seconds / each.rows for each in blocks)
+    middle = costs[len(costs) // 4 : len(costs) - len(costs) // 4]
+    return Measurement(
+        rows, seconds=sum(each.seconds for each in blocks), cpu_seconds=rows * fmean(middle) + more_cpu_s
     )
-    until.enter_context(publisher)
-    view = publisher.view(f"{PUBLISHED_VIEW}@1")
-    given = flights(rows, last_event_us=SystemClock().now_us() - _HOUR_US)
-    published = 0
 
-    def turn() -> Measurement:
-        nonlocal given, published
+
+class _Contender:
+    """A role with so much telemetry."""
+
+    def __init__(self, extent: Extent, settings: TelemetrySettings, service: str) -> None:
+        variables = dict(os.environ) if extent is Extent.ALL else without_exporters()
+        self.telemetry = _Kept(
+            settings, service=service, instance=extent, clock=SystemClock(), registry=own_registry()
+        )
+        with patch.dict(os.environ, variables, clear=True):
+            self._tracing = self.telemetry.tracing
+
+    def begin_with_nothing_saved(self) -> None:
+        """Take what the cap has saved up."""
+        if self._tracing is not None:
+            self._tracing.rows.take(self._tracing.clock.monotonic_s(), 1_000_000)
+
+    def begin(self) -> None:
+        """A turn begins."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do in this turn."""
+        raise NotImplementedError
+
+    def block(self) -> Measurement:
+        """Work for a moment."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """The turn is over, but for its spans."""
+
+    def share_of(self, cpu_s: float, contenders: int) -> float:
+        """What of the CPU time beside all blocks counts as this one's."""
+        del cpu_s, contenders
+        return 0.0
+
+    def send_spans(self) -> float:
+        """All that wait; returns the CPU seconds."""
+        began_s = time.process_time()
+        if self._tracing is not None:
+            self._tracing.flush(_SEND_S)
+        return time.process_time() - began_s
+
+
+class _Publisher(_Contender):
+    def __init__(
+        self,
+        publish: Callable[[ViewPublisher, Any], None],
+        form: Callable[[pa.RecordBatch], Any],
+        extent: Extent,
+        place: Place,
+        until: ExitStack,
+        *,
+        rows: int,
+        blocks: int,
+    ) -> None:
+        settings = PublisherSettings.load(**place.settings(), publisher=f"bench-{extent.name.lower()}")
+        super().__init__(extent, settings, "syncline-publisher")
+        topics = Topics(place.prefix)
+        self._publisher = Publisher(
+            open_log(settings),
+            settings=settings,
+            clock=SystemClock(),
+            topics=topics,
+            telemetry=self.telemetry,
+        )
+        until.callback(self.telemetry.end)
+        until.enter_context(self._publisher)
+        self._view = self._publisher.view(f"{PUBLISHED_VIEW}@1")
+        self._publish, self._form = publish, form
+        self._given = flights(rows, last_event_us=SystemClock().now_us() - _HOUR_US)
+        self._published = 0
+        self._blocks = blocks
+        self._left = 0
+
+    def begin(self) -> None:
+        """See `_Contender`."""
+        self._left = self._blocks
+
+    @property
+    def is_done(self) -> bool:
+        """See `_Contender`."""
+        return not self._left
+
+    def block(self) -> Measurement:
+        """From rows in hand to all of them acknowledged."""
+        rows = len(self._given)
         # As event times of a key go forwards, none is moved, which would cost more than anything here.
-        given = _later(given, rows)
-        formed = form(given)
-        published += rows
-        _begin_with_nothing_saved(telemetry)
+        self._given = _later(self._given, rows)
+        formed = self._form(self._given)
+        self._published += rows
+        self._left -= 1
+        self.begin_with_nothing_saved()
         stopwatch = Stopwatch()
-        publish(view, formed)
-        publisher.flush()
-        _send_spans(telemetry)
+        self._publish(self._view, formed)
+        self._publisher.flush()
         measured = stopwatch.stop(rows)
-        if publisher.stats().acknowledged != published:
-            raise AssertionError(f"{publisher.stats()}, and not {published} acknowledged")
+        if self._publisher.stats().acknowledged != self._published:
+            raise AssertionError(f"{self._publisher.stats()}, and not {self._published} acknowledged")
         return measured
 
-    return turn
 
+class _Agent(_Contender):
+    """One that folds the log from its beginning; a block is one turn of its loop.
 
-def _agent(place: Place, until: ExitStack, *, rows: int, keys: int, folder: str) -> Turn:
-    settings = AgentSettings.load(**place.settings(), subscription="bench", instance="bench")
-    store = Path(folder)
-    del until
+    All read the same log at once, so that the CPU time of the client's own threads is the same for each.
+    """
 
-    def turn() -> Measurement:
-        # The last one's store stays, to be read.
-        shutil.rmtree(store, ignore_errors=True)
-        telemetry = _Kept(
-            settings, service="syncline-agent", instance="bench", clock=SystemClock(), registry=own_registry()
+    def __init__(
+        self, extent: Extent, place: Place, until: ExitStack, *, rows: int, keys: int, folder: str
+    ) -> None:
+        super().__init__(extent, self._settings(place), "syncline-agent")
+        until.callback(self.telemetry.end)
+        self._place, self._rows, self._keys = place, rows, keys
+        self._folder = Path(folder, extent.name.lower())
+        configure_logging("warning")
+
+    @staticmethod
+    def _settings(place: Place) -> AgentSettings:
+        return AgentSettings.load(**place.settings(), subscription=CONSUMER, instance="bench")
+
+    def begin(self) -> None:
+        """Until the first rows are there."""
+        # The last turn's store stays, to be read.
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        self._store = open_store(self._folder)
+        settings = self._settings(self._place)
+        self._agent = Agent(
+            Ports(open_log(settings), self._store, SystemClock(), telemetry=self.telemetry),
+            settings=settings,
+            consumer=CONSUMER,
+            stopped=lambda: False,
+            wait=time.sleep,
         )
-        ports = partial(agent_contenders.Ports, telemetry=telemetry)
-        _begin_with_nothing_saved(telemetry)
-        with patch.object(agent_contenders, "Ports", ports):
-            folded = agent_contenders.agent(place, rows=rows, keys=keys, store=store)
-        stopwatch = Stopwatch()
-        _send_spans(telemetry)
-        sent = stopwatch.stop(rows)
-        telemetry.end()
-        return Measurement(rows, folded.seconds + sent.seconds, folded.cpu_seconds + sent.cpu_seconds)
+        calm_collector()
+        self._deadline_s = time.monotonic() + _PATIENCE_S
+        self._read = 0
+        while not self._read:
+            self._step()
 
-    return turn
+    @property
+    def is_done(self) -> bool:
+        """See `_Contender`."""
+        return self._read >= self._rows
+
+    def block(self) -> Measurement:
+        """The next batch."""
+        self.begin_with_nothing_saved()
+        came, wall_s, cpu_s = 0, time.perf_counter(), time.thread_time()
+        while not came:
+            came = self._step()
+        return Measurement(came, time.perf_counter() - wall_s, time.thread_time() - cpu_s)
+
+    def end(self) -> None:
+        """See `_Contender`."""
+        status = self._agent.status()
+        self._agent.close()
+        self._store.close()
+        cells = sum(partition.cells for partition in status.partitions)
+        if (status.state, status.applied_rows, cells) != ("LIVE", self._rows, self._keys):
+            raise AssertionError(f"the agent did not fold {self._rows} rows to {self._keys} cells: {status}")
+
+    def share_of(self, cpu_s: float, contenders: int) -> float:
+        """See above."""
+        return cpu_s / contenders
+
+    def _step(self) -> int:
+        if time.monotonic() > self._deadline_s:
+            raise TimeoutError(f"{self._read} of {self._rows} rows were read within {_PATIENCE_S:.0f} s")
+        came = self._agent.step()
+        self._read += came
+        return came
 
 
 class _Kept(Telemetry):
-    """Outlives its agent: what it has still to send is measured."""
+    """Outlives its role: what is to be sent then is measured, and agents of one process share it."""
 
     def close(self, timeout_s: float) -> None:
         """Nothing."""
@@ -173,17 +332,6 @@ class _Kept(Telemetry):
     def end(self) -> None:
         """What `close` does elsewhere."""
         super().close(_SEND_S)
-
-
-def _begin_with_nothing_saved(telemetry: Telemetry) -> None:
-    tracing = telemetry.tracing
-    if tracing is not None:
-        tracing.rows.take(tracing.clock.monotonic_s(), 1_000_000)
-
-
-def _send_spans(telemetry: Telemetry) -> None:
-    if telemetry.tracing is not None:
-        telemetry.tracing.flush(_SEND_S)
 
 
 def _later(batch: pa.RecordBatch, us: int) -> pa.RecordBatch:
@@ -214,11 +362,11 @@ def _one_by_one(view: ViewPublisher, calls: Sequence[tuple[dict[str, Any], dict[
         view.publish(keys, features, event_time=time_us)
 
 
-_TURNS: dict[str, Callable[..., Turn]] = {
-    "dicts": partial(_publisher, _many, _as_dicts),
-    "arrow": partial(_publisher, _many, lambda batch: batch),
-    "single": partial(_publisher, _one_by_one, _as_calls),
-    "agent": _agent,
+_KINDS: dict[str, Callable[..., _Contender]] = {
+    "dicts": partial(_Publisher, _many, _as_dicts),
+    "arrow": partial(_Publisher, _many, lambda batch: batch),
+    "single": partial(_Publisher, _one_by_one, _as_calls),
+    "agent": _Agent,
 }
 
 if __name__ == "__main__":

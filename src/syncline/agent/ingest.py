@@ -15,7 +15,7 @@ from syncline.agent.telling import Telling
 from syncline.clock import Clock
 from syncline.contracts.checks.tally import Tally
 from syncline.errors import StoreFull
-from syncline.ports.log import Batch, Slice, TopicPartition
+from syncline.ports.log import Batch, Headers, Slice, TopicPartition
 from syncline.ports.store import Store, StoreSnapshot
 from syncline.schema_book import SchemaBook
 from syncline.state.join import collectable_before_us, join, note_marker, step_over_marker, winners
@@ -332,5 +332,12 @@ def _rows(batch: Batch, cut: Slice, cursor: Cursor) -> Rows:
         timestamps_ms=batch.timestamps_ms[start:end],
         keys=batch.keys[start:end],
         values=batch.values[start:end],
-        headers={row - start: headers for row, headers in batch.headers.items() if start <= row < end},
+        headers=_headers(batch.headers, start, end),
     )
+
+
+def _headers(headers: Mapping[int, Headers], start: int, end: int) -> dict[int, Headers]:
+    """Those of these rows, by their numbers from `start` on."""
+    if len(headers) < end - start:
+        return {row - start: found for row, found in headers.items() if start <= row < end}
+    return {row - start: headers[row] for row in range(start, end) if row in headers}

@@ -121,7 +121,7 @@ class Outbox:
         settle = delivery.settle if delivery.account is account else _counted(delivery, account)
         ledger.queue(count)
         delivery.queued += count
-        self._metrics.began(delivery, topic, self._clock.monotonic_s())
+        self._metrics.began(delivery, topic, self._clock.monotonic_s)
         sent, stopped_by = 0, PublisherBusy.__name__
         try:
             for span in spans:

@@ -6,7 +6,7 @@ has. A row number counts through all of them.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, chain, pairwise
@@ -47,12 +47,7 @@ class Court:
         self._timestamps_ms = _joined([rows.timestamps_ms for rows in slices])
         self._keys = _chained([rows.keys for rows in slices])
         self._values = _chained([rows.values for rows in slices])
-        self._headers = {
-            start + row: headers
-            for start, rows in zip(self.starts, slices, strict=False)
-            for row, headers in rows.headers.items()
-            if row < len(rows)
-        }
+        self._slices = slices
         count = len(self)
         self.faults: dict[int, Reason] = {}
         self.observed: dict[int, list[Violation]] = {}
@@ -77,6 +72,11 @@ class Court:
     def __len__(self) -> int:
         """Number of rows."""
         return self.starts[-1]
+
+    def _headers_of(self, row: int) -> Sequence[tuple[str, bytes | None]]:
+        """Only deletes are asked for theirs: nothing is gathered for all others."""
+        number = bisect_right(self.starts, row) - 1
+        return self._slices[number].headers.get(row - self.starts[number], ())
 
     def _fault(
         self, row: int, stage: str, violations: Sequence[Violation], schema: ViewSchema | None
@@ -133,7 +133,7 @@ class Court:
         for row in deletes.tolist():
             self._deleted[row] = True
             try:
-                self._times[row] = decode_time(last(self._headers.get(row, ()), EVENT_TIME))
+                self._times[row] = decode_time(last(self._headers_of(row), EVENT_TIME))
                 self._timed[row] = True
             except WireError as error:
                 violation = Violation("", "event_time", "an RFC 3339 time in ce_time", str(error))

@@ -15,6 +15,9 @@ import numpy.typing as npt
 from syncline.state.cell import cell_heads, key_buckets, mark_traced, pack_cells
 from syncline.state.partition import PartitionState, PartitionWrite, RingEntry
 
+_FEW = 1_000
+"""So many rows are looked at one by one sooner than numpy has begun."""
+
 
 @dataclass(frozen=True, slots=True)
 class Updates:
@@ -173,5 +176,7 @@ def step_over_marker(
 
 def _traced(offsets: npt.NDArray[np.int64], traces: Mapping[int, bytes]) -> dict[int, bytes]:
     """The trace bytes of those rows of these offsets that have some, by row in their order."""
+    if len(offsets) <= _FEW:
+        return {row: traces[offset] for row, offset in enumerate(offsets.tolist()) if offset in traces}
     rows = np.flatnonzero(np.isin(offsets, np.fromiter(traces, np.int64, len(traces))))
     return {row: traces[offset] for row, offset in zip(rows.tolist(), offsets[rows].tolist(), strict=True)}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from syncline.contracts.checks.tally import Tally
     from syncline.ports.log import Batch
+    from syncline.telemetry.column_histogram import ColumnHistogram
     from syncline.telemetry.metrics import Metrics, Sample
     from syncline.telemetry.reports import AgentStatus
 
@@ -39,6 +40,8 @@ class AgentMetrics:
         self._commits = self._operations.labels(names.KAFKA, "commit", "")
         self._processing = metrics.histogram("messaging_process_duration_seconds")
         self._propagation = metrics.histogram("syncline_propagation_seconds")
+        self._stages: dict[str, tuple[ColumnHistogram, ...]] = {}
+        """Topic → the histograms of `STAGES`."""
         self._alignment = metrics.histogram("syncline_cut_alignment_seconds")
         self._end: Callable[[], None] = lambda: None
 
@@ -83,16 +86,18 @@ class AgentMetrics:
         traces: Iterable[tuple[int, int]] = (),
     ) -> None:
         """How long updates took, as columns; `traces` gives (row, trace id) of those that are traced."""
-        publish, receive, apply, whole = (self._propagation.labels(topic, stage) for stage in STAGES)
-        # Clocks of several machines: no update took less than nothing.
+        stages = self._stages.get(topic)
+        if stages is None:
+            stages = self._stages[topic] = tuple(self._propagation.labels(topic, stage) for stage in STAGES)
+        publish, receive, apply, whole = stages
         waits = {
-            publish: np.maximum(appended_us - events_us, 0),
-            receive: np.maximum(received_us - appended_us, 0),
-            whole: np.maximum(applied_us - events_us, 0),
+            publish: appended_us - events_us,
+            receive: received_us - appended_us,
+            whole: applied_us - events_us,
         }
         for stage, waited in waits.items():
             stage.add_many(waited)
-        applying_us = max(0, applied_us - received_us)
+        applying_us = applied_us - received_us
         apply.add_same(applying_us, len(events_us))
         for row, trace_id in traces:
             apply.remember(applying_us, trace_id)

@@ -10,7 +10,15 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from syncline.state.traced import Traced
 from syncline.telemetry import names
-from syncline.telemetry.tracing import LINKS_MAX, Tracing, finish, finish_stage, mark_failed, span_context
+from syncline.telemetry.tracing import (
+    LINKS_MAX,
+    Tracing,
+    below,
+    finish,
+    finish_stage,
+    mark_failed,
+    span_context,
+)
 from syncline.wire.control import Marker, is_control, parse_control
 from syncline.wire.trace_context import TraceContext, event_id, looks_sampled, trace_context
 
@@ -137,7 +145,7 @@ class AgentSpans:
         tracing, (began_us, ended_us) = self._tracing, judged_us
         for update, judged in updates:
             self._open.pop((*place, update.offset), None)
-            process = update.span.get_span_context()
+            process = below(update.span.get_span_context())
             check = tracing.span(
                 names.CHECK,
                 start_us=began_us,
@@ -263,34 +271,40 @@ class AgentSpans:
         # Kafka says -1 of a record without a time.
         appended_us = timestamp_ms * 1_000 if timestamp_ms >= 0 else received_us
         where: dict[str, AttributeValue] = {
-            names.SYSTEM: names.KAFKA,
             names.DESTINATION: topic,
             names.PARTITION: str(partition),
             names.OFFSET: offset,
-            names.GROUP: self._group,
             names.CLIENT_ID: self._client_id,
+        }
+        broker_us, agent_us = attention.split(appended_us)
+        under = below(sent)
+        # All else that is to be said of the record stands in `process`: here it would cost as much again.
+        deliver = self._tracing.span(
+            names.deliver(topic),
+            start_us=appended_us,
+            parent=under,
+            attributes={
+                **where,
+                names.LAG_AT: names.AT_AGENT if agent_us > broker_us else names.AT_BROKER,
+                names.LAG_BUCKET: names.lag_bucket(max(0, received_us - appended_us)),
+            },
+        )
+        finish(deliver, start_us=appended_us, end_us=received_us)
+        where |= {
+            names.SYSTEM: names.KAFKA,
+            names.OPERATION_NAME: names.PROCESS,
+            names.OPERATION_TYPE: names.PROCESS,
+            names.GROUP: self._group,
         }
         event = event_id(headers)
         if event is not None:
             where[names.EVENT_ID] = event
-        broker_us, agent_us = attention.split(appended_us)
-        deliver = self._tracing.span(
-            names.deliver(topic),
-            start_us=appended_us,
-            parent=sent,
-            attributes={
-                **where,
-                names.OPERATION_NAME: "deliver",
-                names.LAG_AT: names.AT_AGENT if agent_us > broker_us else names.AT_BROKER,
-            },
-        )
-        finish_stage(deliver, start_us=appended_us, end_us=received_us)
         process = self._tracing.span(
             names.process(topic),
             start_us=received_us,
-            parent=sent,
+            parent=under,
             kind=SpanKind.CONSUMER,
-            attributes={**where, names.OPERATION_NAME: names.PROCESS, names.OPERATION_TYPE: names.PROCESS},
+            attributes=where,
             links=[sent],
         )
         if not process.is_recording():

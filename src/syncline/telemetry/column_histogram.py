@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -19,17 +20,24 @@ from syncline.telemetry.forks import renew_in_child
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
 
-_BUFFERED_MAX = 4_096
+_WAITING_MAX = 16_384
+_COLUMNS_MAX = 256
+"""How many values, and in how many columns, wait to be counted together: numpy's calls cost as much as some thousand
+values do."""
+_SINGLE_MAX = 4_096
 """How many single values wait until `settle` counts them."""
 
 
 class ColumnHistogram:
-    """One histogram, in seconds. `add` and `add_many` take whole microseconds; safe for use by several threads."""
+    """One histogram, in seconds, of values in whole microseconds; safe for use by several threads.
+
+    A negative value counts as none: clocks of several machines are compared, and nothing takes less than no time.
+    """
 
     def __init__(self, bounds_s: Sequence[float]) -> None:
         """`bounds_s` are the buckets' upper bounds, ascending, without infinity."""
         self._bounds_s = tuple(bounds_s)
-        self._bounds_us = np.asarray([round(bound * 1_000_000) for bound in bounds_s], np.int64)
+        self._bounds_us = [round(bound * 1_000_000) for bound in bounds_s]
         self._counts = np.zeros(len(bounds_s) + 1, np.int64)
         """Of each bucket, the last being infinite: how many values are not above its bound."""
         self._sum_us = 0.0
@@ -38,7 +46,11 @@ class ColumnHistogram:
         self._buffer: deque[int] = deque()
         self.append: Callable[[int], None] = self._buffer.append
         """One value, and nothing else: whoever takes this for `add` calls `settle` now and then."""
-        self._exemplars: dict[int, Exemplar] = {}
+        self._columns: deque[npt.NDArray[np.int64]] = deque()
+        self._waiting = 0
+        """About how many values wait in columns."""
+        self._exemplars: dict[int, tuple[int, int, float]] = {}
+        """Bucket → (trace id, µs, when)."""
 
     def add(self, us: int) -> None:
         """One value."""
@@ -47,16 +59,65 @@ class ColumnHistogram:
 
     def settle(self) -> None:
         """Count what single values wait: call it now and then."""
-        if len(self._buffer) >= _BUFFERED_MAX:
-            self._count_buffered()
+        if len(self._buffer) >= _SINGLE_MAX:
+            self._count_waiting()
 
     def add_many(self, us: npt.NDArray[np.int64]) -> None:
-        """A column of values."""
+        """A column of values, which nobody changes afterwards."""
+        self._columns.append(us)
+        self._waiting += len(us)
+        if self._waiting >= _WAITING_MAX or len(self._columns) >= _COLUMNS_MAX:
+            self._count_waiting()
+
+    def add_same(self, us: int, count: int) -> None:
+        """One value, so many times."""
+        us = max(0, us)
+        place = bisect_left(self._bounds_us, us)
+        with self._lock:
+            self._counts[place:] += count
+            self._sum_us += float(us) * count
+
+    def remember(self, us: int, trace_id: int) -> None:
+        """That a value, which was added, belongs to this trace: the last one of each bucket is kept."""
+        us = max(0, us)
+        self._exemplars[bisect_left(self._bounds_us, us)] = (trace_id, us, time.time())
+
+    def buckets(self) -> tuple[list[tuple[str, float] | tuple[str, float, Exemplar]], float]:
+        """((upper bound as text, count up to it, exemplar if any) …, sum in seconds), as Prometheus wants them."""
+        self._count_waiting()
+        with self._lock:
+            counted, total_us = self._counts.tolist(), self._sum_us
+        bounds = [*map(floatToGoString, self._bounds_s), "+Inf"]
+        found: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+        for place, (bound, count) in enumerate(zip(bounds, counted, strict=True)):
+            remembered = self._exemplars.get(place)
+            if remembered is None:
+                found.append((bound, count))
+            else:
+                trace_id, us, at_s = remembered
+                found.append((bound, count, Exemplar({"trace_id": f"{trace_id:032x}"}, us / 1_000_000, at_s)))
+        return found, total_us / 1_000_000
+
+    def _count_waiting(self) -> None:
+        # As many as there are now: others go on appending, and one takes at a time.
+        with self._lock:
+            single = [self._buffer.popleft() for _ in range(len(self._buffer))]
+            columns = [self._columns.popleft() for _ in range(len(self._columns))]
+            self._waiting = 0
+        if single:
+            columns.append(np.asarray(single, np.int64))
+        if columns:
+            self._count(columns[0] if len(columns) == 1 else np.concatenate(columns))
+
+    def _count(self, us: npt.NDArray[np.int64]) -> None:
         count = len(us)
         if not count:
             return
+        least, most = int(np.minimum.reduce(us)), int(np.maximum.reduce(us))
+        if least < 0:
+            us, least, most = np.maximum(us, 0), 0, max(0, most)
         # The values of a column lie in few buckets: counting those is ten times as fast as placing each value.
-        first, last = self._bounds_us.searchsorted((us.min(), us.max())).tolist()
+        first, last = bisect_left(self._bounds_us, least), bisect_left(self._bounds_us, most)
         below = [np.count_nonzero(us <= self._bounds_us[place]) for place in range(first, last)]
         # Years in µs, many times: more than 64 bits hold.
         total_us = float(us.sum(dtype=np.float64))
@@ -64,38 +125,6 @@ class ColumnHistogram:
             self._counts[last:] += count
             self._counts[first:last] += np.asarray(below, np.int64)
             self._sum_us += total_us
-
-    def add_same(self, us: int, count: int) -> None:
-        """One value, so many times."""
-        place = int(self._bounds_us.searchsorted(us))
-        with self._lock:
-            self._counts[place:] += count
-            self._sum_us += float(us) * count
-
-    def remember(self, us: int, trace_id: int) -> None:
-        """That a value, which was added, belongs to this trace: the last one of each bucket is kept."""
-        place = int(np.searchsorted(self._bounds_us, us, side="left"))
-        self._exemplars[place] = Exemplar({"trace_id": f"{trace_id:032x}"}, us / 1_000_000, time.time())
-
-    def buckets(self) -> tuple[list[tuple[str, float] | tuple[str, float, Exemplar]], float]:
-        """((upper bound as text, count up to it, exemplar if any) …, sum in seconds), as Prometheus wants them."""
-        self._count_buffered()
-        with self._lock:
-            counted, total_us = self._counts.tolist(), self._sum_us
-        bounds = [*map(floatToGoString, self._bounds_s), "+Inf"]
-        found: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
-        for place, (bound, count) in enumerate(zip(bounds, counted, strict=True)):
-            exemplar = self._exemplars.get(place)
-            found.append((bound, count) if exemplar is None else (bound, count, exemplar))
-        return found, total_us / 1_000_000
-
-    def _count_buffered(self) -> None:
-        buffer = self._buffer
-        # As many as there are now: others go on appending, and one takes at a time.
-        with self._lock:
-            values = [buffer.popleft() for _ in range(len(buffer))]
-        if values:
-            self.add_many(np.asarray(values, np.int64))
 
 
 class ColumnHistograms:

@@ -252,8 +252,8 @@ class Metrics:
         self._watched = _Watched()
         registry.register(self._watched)
         self.gauge("syncline_build_info").labels(__version__).set(1)
-        for reason in REASONS:
-            self.counter("syncline_spans_dropped_total").labels(reason)
+        dropped = self.counter("syncline_spans_dropped_total")
+        self._dropped = {reason: dropped.labels(reason) for reason in REASONS}
 
     def counter(self, name: str) -> Counter:
         """The counter of this name."""
@@ -297,7 +297,7 @@ class Metrics:
 
     def span_dropped(self, reason: str, count: int) -> None:
         """Spans were dropped."""
-        self.counter("syncline_spans_dropped_total").labels(reason).inc(count)
+        self._dropped[reason].inc(count)
 
 
 class _Watched:

@@ -103,7 +103,7 @@ def _provider(
 ) -> TracerProvider:
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415  an extra
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  see above
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased  # noqa: PLC0415  see above
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: PLC0415  see above
 
     from syncline.telemetry.span_queue import CountedBatches  # noqa: PLC0415  see above
 
@@ -113,7 +113,7 @@ def _provider(
         {**Resource.create().attributes, **ours, **OTELResourceDetector().detect().attributes}
     )
     # What is recorded is decided before a span is made (`sampling`): here what is made is kept.
-    provider = TracerProvider(resource=resource, sampler=ParentBased(ALWAYS_ON), shutdown_on_exit=False)
+    provider = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
     for exporter in exporters:
         provider.add_span_processor(CountedBatches(exporter, on_dropped=on_dropped))
     return provider

@@ -53,10 +53,10 @@ class PublisherMetrics:
         """When a broker answered last; 0 before it did."""
         self._end = metrics.watch(self._samples)
 
-    def began(self, call: Call, topic: str, now_s: float) -> None:
-        """A call queued its updates, or is about to."""
+    def began(self, call: Call, topic: str, now_s: Callable[[], float]) -> None:
+        """A call queued its updates, or is about to. `now_s` is asked where the call is timed."""
         if len(self._timed) < TIMED_MAX:
-            self._timed.append((call, now_s, topic))
+            self._timed.append((call, now_s(), topic))
 
     def served(self, now_s: float) -> None:
         """Outcomes were served."""

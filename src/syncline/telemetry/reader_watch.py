@@ -75,7 +75,7 @@ class ReaderWatch:
 
     def read_many(self, view: str, ages_us: Iterable[int]) -> None:
         """The ages of many values of one view."""
-        self.ages(view).add_many(np.maximum(np.fromiter(ages_us, np.int64), 0))
+        self.ages(view).add_many(np.fromiter(ages_us, np.int64))
 
     def read_traced(self, bundle: str, values: Sequence[TracedValue], read_at_us: int) -> None:
         """Values of traced updates were read into a model input, or several at once."""

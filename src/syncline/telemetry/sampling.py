@@ -70,13 +70,17 @@ class RowSampler:
         self._ahead = self._gap()
         """How many rows pass before the next one that is picked."""
 
+    def passes(self, count: int) -> bool:
+        """Whether none of `count` rows that come now is to be traced: then they have passed, and no clock was read."""
+        ahead = self._ahead - count
+        if ahead < 0:
+            return False
+        self._ahead = ahead
+        return True
+
     def pick(self, count: int, now_s: float) -> Sequence[int]:
         """The numbers of the rows to be traced, of `count` that come now; ascending, and most often none."""
-        ahead = self._ahead - count
-        if ahead >= 0:
-            self._ahead = ahead
-            return ()
-        return self._picked(count, now_s)
+        return () if self.passes(count) else self._picked(count, now_s)
 
     def is_due(self, count: int, now_s: float) -> bool:
         """Whether one of the next `count` rows would be picked."""

@@ -34,6 +34,7 @@ LINKS_MAX = 128
 _ROUNDED_US = 1_000
 """Brokers cut their timestamps off to milliseconds: that much backwards is no skew."""
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_ROOT = Context()
 
 
 class Tracing:
@@ -77,21 +78,21 @@ class Tracing:
         name: str,
         *,
         start_us: int,
-        parent: SpanContext | None = None,
+        parent: SpanContext | Context | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
         attributes: Mapping[str, AttributeValue] | None = None,
         links: Sequence[SpanContext] = (),
     ) -> Span:
-        """A span that began at `start_us` (since 1970); a root without `parent`, whatever span is current."""
-        context = Context()
-        if parent is not None:
-            context = trace.set_span_in_context(NonRecordingSpan(parent), context)
+        """A span that began at `start_us` (since 1970); a root without `parent`, whatever span is current.
+
+        The parent of several spans is given as `below` has it, which is made once.
+        """
         return self._tracer.start_span(
             name,
-            context,
+            parent if isinstance(parent, Context) else below(parent),
             kind=kind,
             attributes=attributes,
-            links=[Link(link) for link in links],
+            links=[Link(link) for link in links] if links else None,
             start_time=_ns(start_us),
         )
 
@@ -131,6 +132,11 @@ class Tracing:
     def close(self, timeout_s: float) -> None:
         """Send what waits, and end. Idempotent."""
         self._spans.close(timeout_s)
+
+
+def below(parent: SpanContext | None) -> Context:
+    """What spans below this one are made in."""
+    return _ROOT if parent is None else trace.set_span_in_context(NonRecordingSpan(parent), _ROOT)
 
 
 def settled_share(setting: float | None, environment: Mapping[str, str]) -> float:

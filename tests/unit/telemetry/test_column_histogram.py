@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from syncline.telemetry.column_histogram import _BUFFERED_MAX, ColumnHistogram, ColumnHistograms
+from syncline.telemetry.column_histogram import _SINGLE_MAX, ColumnHistogram, ColumnHistograms
 
 BOUNDS_S = (0.001, 0.005, 0.1, 1.0, 60.0, 86_400.0)
 ON_BOUNDS_US = [round(bound * 1_000_000) for bound in BOUNDS_S]
@@ -92,11 +92,11 @@ def test_one_value_many_times_is_counted_so_many_times(us: int, count: int) -> N
 def test_many_single_values_are_counted_without_a_scrape() -> None:
     """The buffer is bounded: nobody may ever scrape."""
     histogram = ColumnHistogram(BOUNDS_S)
-    for _ in range(3 * _BUFFERED_MAX + 5):
+    for _ in range(3 * _SINGLE_MAX + 5):
         histogram.add(2_000)
 
     assert len(histogram._buffer) == 5
-    assert as_ours_has_it(histogram)[0]["inf"] == 3 * _BUFFERED_MAX + 5
+    assert as_ours_has_it(histogram)[0]["inf"] == 3 * _SINGLE_MAX + 5
 
 
 def test_the_sum_of_a_large_column_of_old_events_is_right() -> None:
@@ -148,7 +148,7 @@ def test_threads_that_add_single_values_lose_none() -> None:
 
     def scrape() -> None:
         while not ended.is_set():
-            histogram._count_buffered()
+            histogram._count_waiting()
 
     scraper = threading.Thread(target=scrape)
     scraper.start()
