@@ -4,9 +4,9 @@
 
 All are in one process, as two processes differ by a few hundredths for their lives, by where their memory lies. A turn
 is many blocks of each, one after the other, and ends when its spans are sent, which is part of it. A block takes some
-hundredths of a second, as this machine is faster or slower by a tenth from one second to the next; the mean of the middle
-half of them counts. What the cap saves up while others work is taken away before a block: it traces as many a second as
-one second among many does.
+hundredths of a second, as this machine is faster or slower by a tenth from one second to the next; the mean of the
+middle half of them counts. What the cap saves up while others work is taken away before a block: it traces as many a
+second as one second among many does.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Outbox:
         count = len(keys)
         ledger = self.ledger
         spans: Sequence[SendSpan] = ()
-        if self._spans is not None:
+        if self._spans is not None and not self._spans.passes(count):
             spans = self._spans.begin(topic, count, view_version=view_version, started_us=started_us)
         account = ledger.account(topic)
         if delivery.account is None:

@@ -17,6 +17,7 @@ from syncline.telemetry.tracing import Tracing, carried, finish_stage, mark_fail
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span
+    from opentelemetry.util.types import AttributeValue
 
     from syncline.ports.log import Headers, Outcome
 
@@ -39,13 +40,15 @@ class SendSpans:
         named = text(name)
         return Step(self._steps, names.transform(named), {names.TRANSFORM: named})
 
+    def passes(self, count: int) -> bool:
+        """Whether none of `count` updates that go now is to be traced; most often so, and then they have passed."""
+        return not get_current() and self._tracing.rows.passes(count)
+
     def begin(self, topic: str, count: int, *, view_version: str, started_us: int) -> Sequence[SendSpan]:
         """The traced ones of `count` updates that go to `topic` now, by row number; most often none."""
         tracing = self._tracing
         context = get_current()
         if not context:
-            if tracing.rows.passes(count):
-                return ()
             picked = tracing.rows.pick(count, tracing.clock.monotonic_s())
             parent = None
         else:
@@ -80,15 +83,21 @@ class SendSpans:
         step = STEP.get()
         if step is not None:
             step.rows += count
-        if not parent.trace_flags.sampled:
+        waits = step is not None and step.waits_in(parent)
+        if not parent.trace_flags.sampled and not waits:
             rows.pass_by(count)
             return (), None
         picked = rows.pick(count, now_s)
-        if not picked and self._steps.is_first(parent.trace_id) and rows.take(now_s, 1):
-            # What the application traces is traced to its end: one update of each such trace, at least.
-            picked = (0,)
-        if picked:
-            self._steps.begin(parent.trace_id)
+        if parent.trace_flags.sampled:
+            if not picked and self._steps.is_first(parent.trace_id) and rows.take(now_s, 1):
+                # What the application traces is traced to its end: one update of each such trace, at least.
+                picked = (0,)
+            if picked:
+                self._steps.begin(parent.trace_id)
+        if step is not None and picked and waits:
+            # A span of the application's that is current inside the step stays the parent.
+            begun = step.become()
+            parent = begun if step.is_innermost(parent) else parent
         return picked, parent
 
 
@@ -112,10 +121,12 @@ class SendSpan:
 
     def settle(self, outcome: Outcome) -> None:
         """Its outcome is there: it stands in the log since the record's timestamp, or does not."""
+        where: dict[str, AttributeValue] = {}
         if outcome.partition is not None:
-            self.span.set_attribute(names.PARTITION, str(outcome.partition))
+            where[names.PARTITION] = str(outcome.partition)
         if outcome.offset is not None:
-            self.span.set_attribute(names.OFFSET, outcome.offset)
+            where[names.OFFSET] = outcome.offset
+        self.span.set_attributes(where)
         if outcome.trouble is not None:
             mark_failed(self.span, outcome.kind)
         # Only a broker's clock says when it took a record; a repeated one is acknowledged without.

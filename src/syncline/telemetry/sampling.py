@@ -62,6 +62,7 @@ class RowSampler:
     ) -> None:
         """`chance` gives numbers from 0 up to, not including, 1. `on_capped` hears how many were over the cap."""
         self._share = share
+        self._log_of_none = math.log1p(-share) if share < 1 else -math.inf
         self._budget = Budget(cap_per_s)
         self._chance = chance
         self._on_capped = on_capped
@@ -89,10 +90,6 @@ class RowSampler:
     def pass_by(self, count: int) -> None:
         """So many rows came that must not be picked; one that was due is due next."""
         self._ahead = max(0, self._ahead - count)
-
-    def draw_again(self) -> None:
-        """What was due, did not come, and is not waited for."""
-        self._ahead = self._gap()
 
     def take(self, now_s: float, wanted: int) -> int:
         """How many of these, which somebody else has chosen already, may be traced under the cap."""
@@ -124,4 +121,4 @@ class RowSampler:
             return 0
         if self._share <= 0:
             return 1 << 60
-        return int(min(float(1 << 60), math.log(1.0 - self._chance()) / math.log1p(-self._share)))
+        return int(min(float(1 << 60), math.log(1.0 - self._chance()) / self._log_of_none))

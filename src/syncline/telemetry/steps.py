@@ -1,11 +1,10 @@
-"""Steps of a job as spans: which of them are recorded, so that updates keep the share that they are to have."""
+"""Steps of a job as spans: a step is recorded where an update inside it is traced, and is begun when that is known."""
 
 from __future__ import annotations
 
 import random
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
@@ -24,11 +23,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _NAMES_MAX = 1_000
-"""Of how many steps it is remembered how many rows they have."""
-_FORGETTING = 0.98
-"""How fast the largest number of rows is forgotten: a step that is taken for too large costs a span, one that is taken
-for too small a row that was due."""
 _TRACES_MAX = 1_000
+_EARLIER_MAX = 100
+"""How many steps that published nothing are told of one step around them."""
 
 
 class Steps:
@@ -38,35 +35,30 @@ class Steps:
         self.tracing = tracing
         self._lock = threading.Lock()
         self._budget = Budget(tracing.cap_per_s)
-        self._rows: dict[str, float] = {}
+        self._idle: set[str] = set()
+        """Steps that were begun for an update that did not come: the next ones wait for it."""
         self._begun: dict[int, None] = {}
-        """The traces that have an update, or are of a step of ours, which needs none."""
+        """The application's traces that have an update."""
 
-    def is_due(self, name: str) -> bool:
-        """Whether a step of this name will have a row that is to be traced, as far as steps before it tell."""
-        rows, now_s = self.tracing.rows, self.tracing.clock.monotonic_s()
-        if not rows.is_due(max(1, round(self._rows.get(name, 1.0))), now_s):
-            return False
-        with self._lock:
-            return bool(self._budget.take(now_s))
+    def is_due(self, name: str, trace_id: int) -> bool:
+        """Whether the very next row is to be traced, so that the step and all inside it may be spans from the start.
 
-    def belongs(self, name: str, trace_id: int) -> bool:
-        """Whether a step of this name is recorded inside a trace that is.
-
-        Where a row of it is due; where it is not known to publish anything, as what made ready what others publish; and
-        where the trace has no update yet. All within the cap.
+        `trace_id` is that of a recorded span of the application's; 0: there is none.
         """
-        now_s = self.tracing.clock.monotonic_s()
-        rows = self._rows.get(name, 0.0)
-        if rows and not self.is_first(trace_id) and not self.tracing.rows.is_due(round(rows), now_s):
+        rows, now_s = self.tracing.rows, self.tracing.clock.monotonic_s()
+        if name in self._idle:
+            return False
+        if not ((trace_id and self.is_first(trace_id)) or rows.is_due(1, now_s)):
             return False
         with self._lock:
             return bool(self._budget.take(now_s))
 
     def ended(self, name: str, rows: int) -> None:
-        """A step had so many rows."""
-        if name in self._rows or len(self._rows) < _NAMES_MAX:
-            self._rows[name] = max(float(rows), self._rows.get(name, 0.0) * _FORGETTING)
+        """A step that was begun at once, or had rows all the same, had so many."""
+        if rows:
+            self._idle.discard(name)
+        elif len(self._idle) < _NAMES_MAX:
+            self._idle.add(name)
 
     def is_first(self, trace_id: int) -> bool:
         """Whether no update of this trace was there before."""
@@ -82,13 +74,12 @@ class Steps:
 
 
 class Step:
-    """A span of the job's own, current inside the block. What the block raises is named by its type alone.
+    """A span of the job's own. What the block raises is named by its type alone.
 
-    May be entered again, by any thread. An outermost one that is not recorded is current all the same: what is inside
-    it is not recorded either.
+    May be entered again, also inside itself and by several threads at once.
     """
 
-    __slots__ = ("_attributes", "_last", "_name", "_since_us", "_steps")
+    __slots__ = ("_attributes", "_name", "_open", "_since_us", "_steps")
 
     def __init__(
         self, steps: Steps, name: str, attributes: dict[str, str], *, since_us: int | None = None
@@ -97,86 +88,174 @@ class Step:
         self._name = name
         self._attributes = attributes
         self._since_us = since_us
-        self._last: Entered | None = None
+        self._open: list[OpenStep] = []
 
     def __enter__(self) -> Self:
         """Begin."""
-        entered = Entered(self, STEP.get())
-        entered.token = STEP.set(entered)
-        self._last = entered
-        parent = trace.get_current_span().get_span_context()
-        if not parent.is_valid:
-            if self._steps.is_due(self._name):
-                self._begin(entered, is_root=True)
-            else:
-                unsampled = _unsampled(random.getrandbits(128) or 1)
-                entered.context_token = attach(trace.set_span_in_context(unsampled))
-        # One that does not belong leaves the span that is current as it is: what others record is not hidden.
-        elif parent.trace_flags.sampled and self._steps.belongs(self._name, parent.trace_id):
-            self._begin(entered, is_root=False)
+        block = OpenStep(self._steps, self._name, self._attributes, since_us=self._since_us)
+        block.begin()
+        self._open.append(block)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End."""
-        entered = STEP.get()
-        if entered is None or entered.step is not self:
-            # Frameworks that drive generators leave them in another context than they entered them in.
-            entered = self._last
-        if entered is None:
+        current = STEP.get()
+        # Frameworks that drive generators leave them in another context than they entered them in.
+        block = current if current in self._open else self._open[-1]
+        assert block is not None
+        self._open.remove(block)
+        block.end(kind)
+
+
+class OpenStep:
+    """One block of a step.
+
+    Where the next row is due it is a span from the start, current inside the block. Else it becomes one, with the time
+    at which it began, when a row inside it is traced; until then what is inside it is not recorded, unless a recorded
+    span of the application's is around it, which stays current.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_earlier",
+        "_kept",
+        "_name",
+        "_outer",
+        "_since_us",
+        "_started_us",
+        "_step_token",
+        "_steps",
+        "_token",
+        "own_trace_id",
+        "parent",
+        "rows",
+        "span",
+        "waits",
+    )
+
+    def __init__(
+        self, steps: Steps, name: str, attributes: dict[str, str], *, since_us: int | None = None
+    ) -> None:
+        self._steps = steps
+        self._name = name
+        self._attributes = attributes
+        self._since_us = since_us
+        self.rows = 0
+        """How many updates were published inside it."""
+        self._started_us = 0
+        self.span: Span | None = None
+        self.parent: SpanContext | None = None
+        """The span that was current when it began, where that is recorded."""
+        self.waits = False
+        """Whether it becomes a span when a row is traced."""
+        self.own_trace_id = 0
+        """The trace id of what it made current while it waits."""
+        self._earlier: list[tuple[OpenStep, int, str]] = []
+        """(step, when it ended, error) of those inside it that published nothing."""
+        self._kept = 0
+        self._outer: OpenStep | None = None
+        self._token: Token[Context] | None = None
+        self._step_token: Token[OpenStep | None] | None = None
+
+    def begin(self) -> None:
+        """The block begins."""
+        now_us = self._steps.tracing.clock.now_us()
+        self._started_us = now_us if self._since_us is None else min(self._since_us, now_us)
+        self._outer = outer = STEP.get()
+        self._step_token = STEP.set(self)
+        parent = trace.get_current_span().get_span_context()
+        if parent.is_valid and not parent.trace_flags.sampled:
+            self.waits = outer is not None and outer.waits_in(parent)
+            self.own_trace_id = outer.own_trace_id if outer is not None and self.waits else 0
             return
-        entered.leave()
-        if entered.outer is not None:
-            entered.outer.rows += entered.rows
-        self._steps.ended(self._name, entered.rows)
-        if not entered.rows and entered.outer is None:
-            # A step without updates counts as one: else the one that is due would be due for ever.
-            rows = self._steps.tracing.rows
-            if entered.span is None:
-                rows.pass_by(1)
-            else:
-                rows.draw_again()
-        if entered.span is not None:
-            if kind is not None:
-                mark_failed(entered.span, kind.__qualname__)
-            finish_stage(entered.span, start_us=entered.started_us, end_us=self._steps.tracing.clock.now_us())
+        self.parent = parent if parent.is_valid else None
+        theirs = parent.trace_id if parent.is_valid and outer is None else 0
+        if self._steps.is_due(self._name, theirs):
+            self.span = self._steps.tracing.current_span(
+                self._name, attributes=self._attributes, start_us=self._started_us
+            )
+            if self.parent is None:
+                # It is recorded for the row that is due in it, and for no other.
+                self._steps.begin(self.span.get_span_context().trace_id)
+            self._token = attach(trace.set_span_in_context(self.span))
+            return
+        self.waits = True
+        if self.parent is None:
+            self.own_trace_id = random.getrandbits(128) or 1
+            self._token = attach(trace.set_span_in_context(_unsampled(self.own_trace_id)))
 
-    def _begin(self, entered: Entered, *, is_root: bool) -> None:
-        tracing = self._steps.tracing
-        now_us = tracing.clock.now_us()
-        entered.started_us = now_us if self._since_us is None else min(self._since_us, now_us)
-        entered.span = tracing.current_span(
-            self._name, attributes=self._attributes, start_us=entered.started_us
-        )
-        if is_root:
-            # It is recorded for the row that is due in it, and for no other.
-            self._steps.begin(entered.span.get_span_context().trace_id)
-        entered.context_token = attach(trace.set_span_in_context(entered.span))
-
-
-@dataclass(slots=True)
-class Entered:
-    """A step that was entered, until it is left."""
-
-    step: Step
-    outer: Entered | None
-    rows: int = 0
-    """How many updates were published inside it."""
-    span: Span | None = None
-    started_us: int = 0
-    token: Token[Entered | None] | None = None
-    context_token: Token[Context] | None = None
-
-    def leave(self) -> None:
-        """Let what was current before be current again, as far as this context knows of it."""
-        if self.context_token is not None:
-            detach(self.context_token)
-        if self.token is not None:
+    def end(self, error: type[BaseException] | None) -> None:
+        """The block is over."""
+        if self._token is not None:
+            detach(self._token)
+        if self._step_token is not None:
             try:
-                STEP.reset(self.token)
+                STEP.reset(self._step_token)
             except ValueError:
-                STEP.set(self.outer)
+                # Frameworks that drive generators leave them in another context than they entered them in.
+                if STEP.get() is self:
+                    STEP.set(self._outer)
+        outer, ended_us = self._outer, self._steps.tracing.clock.now_us()
+        failed = "" if error is None else error.__qualname__
+        if outer is not None:
+            outer.rows += self.rows
+        if self.rows or not self.waits:
+            self._steps.ended(self._name, self.rows)
+        if self.span is not None:
+            self._finish(self.span, ended_us, failed)
+        elif outer is not None and not self.rows and self.waits:
+            outer.keep(self, ended_us, failed)
+
+    def waits_in(self, current: SpanContext) -> bool:
+        """Whether it becomes a span when a row is traced where this span is current."""
+        return self.waits and (current.trace_flags.sampled or current.trace_id == self.own_trace_id)
+
+    def is_innermost(self, current: SpanContext) -> bool:
+        """Whether no recorded span of the application's is current inside it."""
+        return not current.trace_flags.sampled or current == self.parent
+
+    def become(self) -> SpanContext:
+        """Be a span from now on, with the time at which it began."""
+        if self.span is None:
+            outer = self._outer
+            parent = self.parent
+            if outer is not None and (outer.waits or outer.span is not None) and self._is_under(outer):
+                parent = outer.become()
+            self.span = self._steps.tracing.span(
+                self._name, start_us=self._started_us, parent=parent, attributes=self._attributes
+            )
+            earlier, self._earlier = self._earlier, []
+            for step, ended_us, failed in earlier:
+                self._tell(step, ended_us, failed)
+        return self.span.get_span_context()
+
+    def _is_under(self, outer: OpenStep) -> bool:
+        """Whether nothing of the application's is between the two."""
+        return self.parent is None or self.parent == outer.parent
+
+    def keep(self, step: OpenStep, ended_us: int, failed: str) -> None:
+        """One inside it is over that published nothing: it belongs to whatever is published next to it."""
+        if self._kept >= _EARLIER_MAX:
+            return
+        self._kept += 1
+        if self.span is None:
+            self._earlier.append((step, ended_us, failed))
+        else:
+            self._tell(step, ended_us, failed)
+
+    def _tell(self, step: OpenStep, ended_us: int, failed: str) -> None:
+        assert self.span is not None
+        step.parent, step._outer = self.span.get_span_context(), None
+        step.become()
+        assert step.span is not None
+        step._finish(step.span, ended_us, failed)
+
+    def _finish(self, span: Span, ended_us: int, failed: str) -> None:
+        if failed:
+            mark_failed(span, failed)
+        finish_stage(span, start_us=self._started_us, end_us=ended_us)
 
 
 def text(name: str) -> str:
@@ -184,7 +263,7 @@ def text(name: str) -> str:
     return str(name).encode("utf-8", "replace").decode()
 
 
-STEP: ContextVar[Entered | None] = ContextVar("syncline_step", default=None)
+STEP: ContextVar[OpenStep | None] = ContextVar("syncline_step", default=None)
 """The innermost step that is open here."""
 _UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
 

@@ -169,7 +169,7 @@ def test_what_is_made_is_kept_whatever_the_sampler_of_the_variables_says(
             tracer.start_span(name, set_span_in_context(parent)).end()
         spans.close(5.0)
 
-        assert sorted(sink.names()) == ["root", "under sampled"]
+        assert sorted(sink.names()) == ["root", "under sampled", "under unsampled"]
 
 
 @pytest.mark.parametrize(

@@ -488,9 +488,6 @@ def test_batches_in_steps_meet_the_share_in_the_long_run(
     assert 0.75 * total * 0.05 <= traced <= 1.25 * total * 0.05
 
 
-@pytest.mark.xfail(
-    reason="known: polls that bring nothing take rows that are due, and batches pass for small"
-)
 @pytest.mark.parametrize("polls", [10, 50])
 def test_polls_that_bring_nothing_do_not_change_the_share_of_updates(
     cluster: Cluster, recorded: Recorded, polls: int
