@@ -489,7 +489,7 @@ def test_one_dead_letter_is_shown_whole(cli, tmp_path):
 
     (shown,) = json.loads(cli("dlq", "show", TOPIC, "1:41", "--output", "json")[1])["dead_letters"]
 
-    assert (shown["key"], shown["value_hex"]) == ("EWR", "0000000001ff")
+    assert (shown["key"], shown["value_hex"], shown["value_bytes"]) == ("EWR", "0000000001ff", 6)
     assert shown["headers"] == [["traceparent", "00-1-2-01"]]
     assert shown["not_decoded"]
     code, out, _ = cli("dlq", "show", "airport_delay", "1:41")

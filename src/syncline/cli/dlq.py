@@ -63,7 +63,7 @@ def list_(
                     }
                     for group in found.groups
                 ],
-                "dead_letters": [letter_document(each) for each in found.newest],
+                "dead_letters": [letter_document(picture, each) for each in found.newest],
             }
         )
         return
@@ -125,7 +125,7 @@ def show(where: str, letter_id: str, settings: ConnectionSettings, output: Outpu
             f"there is no dead letter {letter_id} in {', '.join(topics)}; "
             "`syncline dlq list` shows those that there are"
         )
-    documents = [{**letter_document(each), **decoded(picture, each.letter)} for each in found]
+    documents = [{**letter_document(picture, each), **decoded(picture, each)} for each in found]
     if output.is_json:
         output.document({"dead_letters": documents})
         return

@@ -9,7 +9,7 @@ from syncline import wiring
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import CatalogClient, require_catalog
 from syncline.clock import SystemClock
-from syncline.inspection.dead_letters import FoundLetter
+from syncline.inspection.dead_letters import FoundLetter, may_be_redacted
 from syncline.ports.log import Log
 from syncline.settings import ConnectionSettings
 from syncline.wire.topics import Topics
@@ -34,9 +34,10 @@ def open_catalog(settings: ConnectionSettings) -> tuple[Log, Picture]:
         catalog.close()
 
 
-def letter_document(found: FoundLetter) -> dict[str, Any]:
-    """One dead letter as JSON data; bytes that are no text stand in hex."""
+def letter_document(picture: Picture, found: FoundLetter) -> dict[str, Any]:
+    """One dead letter as JSON data; bytes that are no text stand in hex, but for values that may be redacted."""
     letter = found.letter
+    value = None if may_be_redacted(picture, found) else letter.value
     # What a letter claims of another topic is told, and never taken for true.
     claimed = {"claimed_topic": letter.topic} if found.astray else {}
     return {
@@ -54,7 +55,8 @@ def letter_document(found: FoundLetter) -> dict[str, Any]:
         "schema_id": letter.reason.schema_id,
         "agent": letter.agent,
         "key": text_or_hex(letter.key),
-        "value_hex": None if letter.value is None else letter.value.hex(),
+        "value_hex": None if value is None else value.hex(),
+        "value_bytes": None if letter.value is None else len(letter.value),
         "headers": [[name, text_or_hex(value)] for name, value in letter.headers],
     }
 

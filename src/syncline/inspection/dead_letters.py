@@ -220,15 +220,17 @@ def survey(letters: Iterable[FoundLetter], *, limit: int) -> Survey:
     return Survey(count, tuple(ordered), tuple(kept))
 
 
-def decoded(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
+def decoded(picture: Picture, found: FoundLetter) -> dict[str, Any]:
     """`fields` of the value where the catalog knows its schema and the bytes fit it; else `not_decoded`: why.
 
-    A publisher's row that had no Avro form stands in its letter as JSON. Redacted features are not shown.
+    A publisher's row that had no Avro form stands in its letter as JSON. What any version of the topic's view redacts
+    is not shown, under whichever version a row was written: what a letter says of itself is never taken for true.
     """
+    letter, hidden = found.letter, _hidden(picture, found.topic)
     if letter.value is None:
         return {"fields": {}, "not_decoded": "a delete has no value"}
     if last(letter.headers, "content-type") == b"application/json":
-        return _decoded_json(picture, letter)
+        return _decoded_json(letter, hidden)
     try:
         schema_id, payload = unframe(letter.value)
     except WireError:
@@ -239,24 +241,32 @@ def decoded(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
             try:
                 kinds = {field.name: field.item or field.type for field in wire_fields(schema)}
                 fields = plain_row(RowDecoder(schema)(payload), kinds)
-                return {"fields": _without(fields, _redacted(schema))}
+                return {"fields": _without(fields, hidden | _redacted(schema))}
             except WireError as error:
                 return {"not_decoded": str(error)}
     return {"not_decoded": f"the catalog has no schema {schema_id}"}
 
 
-def _decoded_json(picture: Picture, letter: DeadLetter) -> dict[str, Any]:
+def may_be_redacted(picture: Picture, found: FoundLetter) -> bool:
+    """Whether any version of the topic's view redacts a feature: its bytes, whatever they are, may hold one."""
+    return bool(_hidden(picture, found.topic))
+
+
+def _hidden(picture: Picture, topic: str) -> set[str]:
+    """The features that some version of the topic's view redacts."""
+    view, _ = picture.majors().get(topic, ("", 0))
+    versions = picture.views.get(view, {}).values()
+    return {name for recorded in versions for name in _redacted(recorded.payload.avro_schema)}
+
+
+def _decoded_json(letter: DeadLetter, hidden: set[str]) -> dict[str, Any]:
     try:
         fields = json.loads(letter.value or b"")
     except (ValueError, RecursionError) as error:
         return {"not_decoded": f"the value is no JSON: {error}"}
     if not isinstance(fields, dict):
         return {"not_decoded": "the value is no JSON object"}
-    view = letter.reason.view_version.partition("@")[0]
-    versions = picture.views.get(view, {}).values()
-    # Under whichever version it was redacted, it stays so.
-    names = {name for recorded in versions for name in _redacted(recorded.payload.avro_schema)}
-    return {"fields": _without(fields, names)}
+    return {"fields": _without(fields, hidden)}
 
 
 def _redacted(avro_schema: str) -> set[str]:

@@ -11,9 +11,10 @@ from syncline.adapters.memory.log import MemoryLog
 from syncline.catalog.fold import Picture
 from syncline.catalog_client import CatalogClient
 from syncline.clock import ManualClock, SystemClock
+from syncline.contracts.codec.avro import avro_text
 from syncline.contracts.codec.encode import Encoder
-from syncline.contracts.model import Contract
-from syncline.inspection.dead_letters import decoded
+from syncline.contracts.model import Contract, Version
+from syncline.inspection.dead_letters import FoundLetter, decoded
 from syncline.wire.dead_letters import DeadLetter, Reason
 from syncline.wire.framing import prefix as framing
 from syncline.wire.topics import Topics
@@ -21,6 +22,11 @@ from tests.unit.all_types import FEATURES, NOW_US, canonical, flight, flight_con
 from tests.unit.publisher.airport import register
 
 FLIGHT = flight_contract()
+
+
+def _found(letter: DeadLetter, topic: str = FLIGHT.topic) -> FoundLetter:
+    """The letter, as it was found in the dead letters of this topic."""
+    return FoundLetter(letter, topic, 0, 0)
 
 
 def test_days_and_moments_of_a_letter_are_readable() -> None:
@@ -43,7 +49,7 @@ def test_days_and_moments_of_a_letter_are_readable() -> None:
         agent="model/a",
     )
 
-    fields = json.loads(json.dumps(decoded(picture, letter)["fields"]), parse_constant=pytest.fail)
+    fields = json.loads(json.dumps(decoded(picture, _found(letter))["fields"]), parse_constant=pytest.fail)
 
     assert fields == FEATURES | {
         "flight": "UA1545",
@@ -100,7 +106,7 @@ def test_a_redacted_feature_is_not_among_the_fields_of_a_letter() -> None:
     headers = [("content-type", b"application/json")]
     as_json = _letter(json.dumps({"load": "12345.5", "flight": "UA1545"}).encode(), headers=headers)
 
-    shown = [decoded(picture, letter)["fields"] for letter in (avro, as_json)]
+    shown = [decoded(picture, _found(letter))["fields"] for letter in (avro, as_json)]
 
     assert [fields["load"] for fields in shown] == ["a redacted value"] * 2
     assert shown[1]["flight"] == "UA1545"
@@ -111,10 +117,38 @@ def test_a_publishers_row_without_an_avro_form_is_readable() -> None:
     _, picture = _redacting("load")
     headers = [("content-type", b"application/json")]
 
-    good = decoded(picture, _letter(b'{"flight": "UA1545", "seats": "many"}', headers=headers))
-    broken = decoded(picture, _letter(b"{", headers=headers))
-    listed = decoded(picture, _letter(b"[1]", headers=headers))
+    good = decoded(picture, _found(_letter(b'{"flight": "UA1545", "seats": "many"}', headers=headers)))
+    broken = decoded(picture, _found(_letter(b"{", headers=headers)))
+    listed = decoded(picture, _found(_letter(b"[1]", headers=headers)))
 
     assert good == {"fields": {"flight": "UA1545", "seats": "many"}}
     assert broken["not_decoded"].startswith("the value is no JSON")
     assert listed == {"not_decoded": "the value is no JSON object"}
+
+
+def test_what_a_letter_says_of_its_version_does_not_show_what_is_redacted() -> None:
+    """The topic that it was found in belongs to the view; a header may name none, or another."""
+    _, picture = _redacting("load")
+    headers = [("content-type", b"application/json")]
+    letter = _letter(json.dumps({"load": "12345.5"}).encode(), headers=headers)
+
+    for version in ("", "other@1.0", "load"):
+        claiming = replace(letter, reason=replace(letter.reason, view_version=version), topic="elsewhere")
+        assert decoded(picture, _found(claiming))["fields"] == {"load": "a redacted value"}
+
+
+def test_what_a_later_version_redacts_is_hidden_in_rows_of_an_earlier_one() -> None:
+    """Avro bytes under a schema that did not know it was to be redacted."""
+    redacting, picture = _redacting("load")
+    registered = next(iter(picture.views[FLIGHT.view].values()))
+    earlier = replace(
+        registered, payload=replace(registered.payload, avro_schema=avro_text(FLIGHT), schema_id=6)
+    )
+    views = {FLIGHT.view: {Version(0, 9): earlier, redacting.version: registered}}
+    letter = _letter(framing(6) + Encoder(FLIGHT).encode(canonical(flight(load=12345.5), FLIGHT)))
+
+    alone = decoded(replace(picture, views={FLIGHT.view: {Version(0, 9): earlier}}), _found(letter))
+    both = decoded(replace(picture, views=views), _found(letter))
+
+    assert alone["fields"]["load"] == 12345.5
+    assert both["fields"]["load"] == "a redacted value"

@@ -52,7 +52,7 @@ def item_reader(kind: FeatureType, item: FeatureType) -> ItemReader:
         "  if c < 0:",
         "   c = -c; x = p[i]; i += 1",
         "   if x > 127: x, i = varint(p, i, x)",
-        f"  if c * {smallest} > n - i: count(name, c)",
+        f"  if c * {smallest} > n - i: count(name)",
         *(f"  {step}" for step in block),
     ]
     namespace = {
@@ -66,8 +66,8 @@ def item_reader(kind: FeatureType, item: FeatureType) -> ItemReader:
     return read
 
 
-def _refuse_count(name: str, count: int) -> NoReturn:
-    raise WireError(f"field `{name}` says that {count} items follow, which the payload is too short for")
+def _refuse_count(name: str) -> NoReturn:
+    raise WireError(f"field `{name}` says that more items follow than the payload has room for")
 
 
 def _refuse_repeated(name: str, number: int) -> NoReturn:

@@ -43,8 +43,8 @@ class RowDecoder:
             raise WireError(f"a text is no UTF-8: {error.reason}") from None
 
 
-def _refuse_branch(name: str, raw: int) -> NoReturn:
-    raise WireError(f"field `{name}` has the union branch {(raw >> 1) ^ -(raw & 1)}")
+def _refuse_branch(name: str) -> NoReturn:
+    raise WireError(f"field `{name}` has a union branch that its schema has not")
 
 
 def _refuse_rest(count: int) -> NoReturn:
@@ -66,7 +66,7 @@ def _generate(fields: tuple[WireField, ...]) -> Callable[[bytes], dict[str, Any]
             continue
         lines += [" x = p[i]; i += 1", " if x > 127: x, i = varint(p, i, x)"]
         lines += [f" if x == {2 * field.value_branch}:", *(f"  {step}" for step in steps)]
-        lines += [f" elif x == {2 * field.null_branch}: {value} = None", f" else: branch({field.name!r}, x)"]
+        lines += [f" elif x == {2 * field.null_branch}: {value} = None", f" else: branch({field.name!r})"]
     lines.append(" if i != n: rest(n - i)")
     row = ", ".join(f"{field.name!r}: v{number}" for number, field in enumerate(fields))
     lines.append(f" return {{{row}}}")

@@ -17,7 +17,7 @@ _64_BITS = (1 << 64) - 1
 
 INTEGER = ["x = p[i]; i += 1", "if x > 127: x, i = varint(p, i, x)", "{value} = (x >> 1) ^ -(x & 1)"]
 """Reads a varint into `{value}`."""
-_INT = [*INTEGER, "if not -2147483648 <= {value} <= 2147483647: int_({name}, {value})"]
+_INT = [*INTEGER, "if not -2147483648 <= {value} <= 2147483647: int_({name})"]
 _STEPS: dict[FeatureType, list[str]] = {
     FeatureType.LONG: INTEGER,
     FeatureType.TIMESTAMP: INTEGER,
@@ -25,10 +25,10 @@ _STEPS: dict[FeatureType, list[str]] = {
     FeatureType.DATE: _INT,
     FeatureType.DOUBLE: ["{value} = double(p, i)[0]; i += 8"],
     FeatureType.FLOAT: ["{value} = float_(p, i)[0]; i += 4"],
-    FeatureType.BOOLEAN: ["x = p[i]; i += 1", "if x > 1: boolean({name}, x)", "{value} = x == 1"],
+    FeatureType.BOOLEAN: ["x = p[i]; i += 1", "if x > 1: boolean({name})", "{value} = x == 1"],
     FeatureType.STRING: [
         *INTEGER,
-        "if not 0 <= {value} <= n - i: length({name}, {value})",
+        "if not 0 <= {value} <= n - i: length({name})",
         "j = i + {value}; {value} = p[i:j].decode(); i = j",
     ],
 }
@@ -58,16 +58,17 @@ def _varint(payload: bytes, position: int, first: int) -> tuple[int, int]:
             raise WireError("an integer takes more than ten bytes")
 
 
-def _refuse_boolean(name: str, raw: int) -> NoReturn:
-    raise WireError(f"field `{name}` is neither true nor false, but {raw}")
+def _refuse_boolean(name: str) -> NoReturn:
+    # What stands there stays unsaid, here and wherever bytes are refused: the contract may want it redacted.
+    raise WireError(f"field `{name}` is neither true nor false")
 
 
-def _refuse_int(name: str, value: int) -> NoReturn:
-    raise WireError(f"field `{name}` is beyond 32 bits: {value}")
+def _refuse_int(name: str) -> NoReturn:
+    raise WireError(f"field `{name}` is beyond 32 bits")
 
 
-def _refuse_length(name: str, length: int) -> NoReturn:
-    raise WireError(f"field `{name}` says it is {length} bytes long, which the payload is not")
+def _refuse_length(name: str) -> NoReturn:
+    raise WireError(f"field `{name}` says that it is longer than the payload")
 
 
 NAMESPACE: dict[str, Any] = {
