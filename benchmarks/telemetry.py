@@ -32,6 +32,8 @@ from benchmarks.telemetry_cost.steady import RATE, run_steadily
 from benchmarks.telemetry_cost.turns import Contenders
 
 _RATIO = 0.97
+_FOLD_RATIO = 0.95
+"""Of the agent's own work alone: beside less, the same weighs more."""
 _AGENT_US = 250.0
 _READ_US = 1.0
 _LAG_S = 1.0
@@ -39,11 +41,11 @@ _KEEPS_UP = 0.99
 _TURNS_A_ROUND = 7
 _FOLDS_A_ROUND = 3
 _STEADY_S_MIN = 2.0
-_BLOCKS = 40
+_BLOCKS = 30
 _PUBLISHED = {
     "dicts": ("publish_many from dicts", 100),
     "arrow": ("publish_many from Arrow", 60),
-    "single": ("publish one by one", 400),
+    "single": ("publish one by one", 200),
 }
 """Form → what it is called, and by how much fewer rows there are, so that a block takes some hundredths of a second."""
 
@@ -119,18 +121,22 @@ def _folds(costs: Mapping[str, Sequence[float]], *, rows: int) -> list[Finding]:
                 f"; where every record has an unsampled traceparent, it takes {foreign:.3f} CPU us a row, "
                 f"against {median(theirs):.3f}"
             )
-        found.append(_compared(f"fold, {extent}", ratios, without_us=median(theirs), means=means))
+        found.append(
+            _compared(f"fold, {extent}", ratios, without_us=median(theirs), means=means, reach=_FOLD_RATIO)
+        )
     return found
 
 
-def _compared(figure: str, ratios: Sequence[float], *, without_us: float, means: str) -> Finding:
+def _compared(
+    figure: str, ratios: Sequence[float], *, without_us: float, means: str, reach: float = _RATIO
+) -> Finding:
     without = 1e6 / without_us
     return Finding(
         figure=figure,
         ours=without * median(ratios),
         contender=without,
         unit="rows a CPU second",
-        reach=_RATIO,
+        reach=reach,
         better="higher",
         means=f"against the same without; {means}",
     )

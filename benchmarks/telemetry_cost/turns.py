@@ -11,9 +11,9 @@ second as one second among many does.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -52,6 +52,7 @@ _SEND_S = 10.0
 _STOP_S = 30.0
 _PATIENCE_S = 120.0
 _NEVER_MS = "3600000"
+_ORDER = random.Random(2013)
 
 Turn = Mapping[Extent, Measurement]
 
@@ -110,22 +111,22 @@ def main(kind: str, place: str, sizes: str) -> None:
             extent: _KINDS[kind](extent, Place(**json.loads(place)), until, **json.loads(sizes))
             for extent in Extent
         }
-        for number, _ in enumerate(sys.stdin):
-            measured = _turn(contenders, number)
+        for _ in sys.stdin:
+            measured = _turn(contenders)
             print(json.dumps({extent: asdict(each) for extent, each in measured.items()}), flush=True)
 
 
-def _turn(contenders: Mapping[Extent, _Contender], number: int) -> Turn:
+def _turn(contenders: Mapping[Extent, _Contender]) -> Turn:
     done: dict[Extent, list[Measurement]] = {extent: [] for extent in contenders}
     for contender in contenders.values():
         contender.begin()
-    gc.collect()
+    calm_collector()
     began_s = time.process_time()
+    extents = list(contenders)
     while not all(contender.is_done for contender in contenders.values()):
-        # Whoever begins may find a colder cache: so each begins in turn.
-        number += 1
-        turn = number % len(contenders)
-        for extent in (*contenders, *contenders)[turn : turn + len(contenders)]:
+        # Who comes before leaves caches, queues and a broker behind: so it is another each time.
+        _ORDER.shuffle(extents)
+        for extent in extents:
             with metrics_off() if extent is Extent.OFF else nullcontext():
                 if not contenders[extent].is_done:
                     done[extent].append(contenders[extent].block())
@@ -283,7 +284,6 @@ class _Agent(_Contender):
             stopped=lambda: False,
             wait=time.sleep,
         )
-        calm_collector()
         self._deadline_s = time.monotonic() + _PATIENCE_S
         self._read = 0
         while not self._read:

@@ -114,7 +114,7 @@ class Telling:
         self._events.propagated(
             cursor.major.topic,
             events_us=updates.event_times_us,
-            appended_us=timestamps_ms * 1_000,
+            appended_ms=timestamps_ms,
             received_us=self._received_us,
             applied_us=applied_us,
             traces=[

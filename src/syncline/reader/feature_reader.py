@@ -14,6 +14,7 @@ from syncline.errors import MissingJoinKey, NotReady, ReadError, StaleFeature
 from syncline.reader.compiled import Compiled
 from syncline.reader.model_input import ModelInput, event_time_us_of
 from syncline.reader.model_inputs import ModelInputs, ResolvedColumn
+from syncline.reader.reads import WAITING_MAX, Reads
 from syncline.reader.release import Release
 from syncline.reader.request import key_columns
 from syncline.reader.traced_values import traced_values
@@ -52,13 +53,14 @@ class FeatureReader:
         """`telemetry` is what it counts in and traces with; None: it does neither."""
         self._store = store
         self._watch = None if telemetry is None else ReaderWatch(telemetry)
+        self._reads = None if self._watch is None else Reads(self._watch)
         self._clock = clock or SystemClock()
         self._monotonic_s = self._clock.monotonic_s
         self._served = _Served(-1, None, None, None)
         self._compiled = Compiled()
         self._deprecated = DeprecatedUse(_warn)
 
-    def get(  # noqa: C901  what is called instead costs more than what it does
+    def get(
         self,
         bundle: str,
         keys: Mapping[str, str | int],
@@ -114,24 +116,19 @@ class FeatureReader:
                     for view, key, partition, packed in found
                 ]
             )
-            if watch is not None:
-                for view, one in zip(selection.views, resolved, strict=True):
-                    cell = one.cell
-                    if cell is not None and not cell.deleted:
-                        if view.note_age is None:
-                            view.note_age = watch.ages(view.name).append
-                        age_us = now_us - cell.event_time_us
-                        view.note_age(max(0, age_us))
-                if traces is not None:
-                    values = [(selection.views[place], resolved[place], trace) for place, trace in traces]
-                    watch.read_traced(bundle, traced_values(values), now_us)
+            if traces is not None and watch is not None:
+                values = [(selection.views[place], resolved[place], trace) for place, trace in traces]
+                watch.read_traced(bundle, traced_values(values), now_us)
             served = ModelInput.of(release.serving, selection, resolved, read_at_us=now_us)
         except Exception:
             if watch is not None:
-                watch.failed(round((self._monotonic_s() - began_s) * 1_000_000))
+                watch.failed(self._monotonic_s() - began_s)
             raise
-        if watch is not None:
-            watch.succeeded(int((self._monotonic_s() - began_s) * 1_000_000))
+        reads = self._reads
+        if reads is not None:
+            reads.append((self._monotonic_s() - began_s, now_us, selection.views, resolved))
+            if len(reads.waiting) > WAITING_MAX:
+                reads.count()
         return served
 
     def get_many(
@@ -166,7 +163,7 @@ class FeatureReader:
                 full_feature_names=full_feature_names,
                 allow_not_ready=allow_not_ready,
             )
-        began_s = self._clock.monotonic_s()
+        began_s = self._monotonic_s()
         try:
             found = self._get_many(
                 bundle,
@@ -176,9 +173,9 @@ class FeatureReader:
                 allow_not_ready=allow_not_ready,
             )
         except Exception:
-            watch.failed(round((self._clock.monotonic_s() - began_s) * 1_000_000))
+            watch.failed(self._monotonic_s() - began_s)
             raise
-        watch.succeeded(round((self._clock.monotonic_s() - began_s) * 1_000_000))
+        watch.succeeded([self._monotonic_s() - began_s])
         return found
 
     def _get_many(

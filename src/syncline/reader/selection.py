@@ -43,8 +43,6 @@ class SelectedView:
         self.alias = view.served.alias
         self.topic = view.served.topic
         self.name = view.served.view
-        self.note_age: Callable[[int], object] | None = None
-        """Hears the age of each value that is served, in µs; set by the reader that counts."""
         self.locate = view.keys.locate
         self.features = tuple(features)
         self.names = tuple(names)

@@ -135,7 +135,7 @@ class AgentEvents:
         topic: str,
         *,
         events_us: npt.NDArray[np.int64],
-        appended_us: npt.NDArray[np.int64],
+        appended_ms: npt.NDArray[np.int64],
         received_us: int,
         applied_us: int,
         traces: Sequence[tuple[int, int]],
@@ -144,7 +144,7 @@ class AgentEvents:
         self.metrics.propagated(
             topic,
             events_us=events_us,
-            appended_us=appended_us,
+            appended_ms=appended_ms,
             received_us=received_us,
             applied_us=applied_us,
             traces=traces,

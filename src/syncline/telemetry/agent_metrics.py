@@ -6,21 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from syncline.telemetry import names
 from syncline.telemetry.contract_metrics import contract_samples
+from syncline.telemetry.propagation import Propagation
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from syncline.contracts.checks.tally import Tally
     from syncline.ports.log import Batch
-    from syncline.telemetry.column_histogram import ColumnHistogram
     from syncline.telemetry.metrics import Metrics, Sample
     from syncline.telemetry.reports import AgentStatus
-
-STAGES = ("event_to_publish", "publish_to_receive", "receive_to_apply", "event_to_apply")
 
 
 class AgentMetrics:
@@ -40,8 +37,7 @@ class AgentMetrics:
         self._commits = self._operations.labels(names.KAFKA, "commit", "")
         self._processing = metrics.histogram("messaging_process_duration_seconds")
         self._propagation = metrics.histogram("syncline_propagation_seconds")
-        self._stages: dict[str, tuple[ColumnHistogram, ...]] = {}
-        """Topic → the histograms of `STAGES`."""
+        self._of_topic: dict[str, Propagation] = {}
         self._alignment = metrics.histogram("syncline_cut_alignment_seconds")
         self._end: Callable[[], None] = lambda: None
 
@@ -80,29 +76,16 @@ class AgentMetrics:
         topic: str,
         *,
         events_us: npt.NDArray[np.int64],
-        appended_us: npt.NDArray[np.int64],
+        appended_ms: npt.NDArray[np.int64],
         received_us: int,
         applied_us: int,
         traces: Iterable[tuple[int, int]] = (),
     ) -> None:
         """How long updates took, as columns; `traces` gives (row, trace id) of those that are traced."""
-        stages = self._stages.get(topic)
-        if stages is None:
-            stages = self._stages[topic] = tuple(self._propagation.labels(topic, stage) for stage in STAGES)
-        publish, receive, apply, whole = stages
-        waits = {
-            publish: appended_us - events_us,
-            receive: received_us - appended_us,
-            whole: applied_us - events_us,
-        }
-        for stage, waited in waits.items():
-            stage.add_many(waited)
-        applying_us = applied_us - received_us
-        apply.add_same(applying_us, len(events_us))
-        for row, trace_id in traces:
-            apply.remember(applying_us, trace_id)
-            for stage, waited in waits.items():
-                stage.remember(int(waited[row]), trace_id)
+        of_topic = self._of_topic.get(topic)
+        if of_topic is None:
+            of_topic = self._of_topic[topic] = Propagation(self._propagation, topic)
+        of_topic.add(events_us, appended_ms, received_us=received_us, applied_us=applied_us, traces=traces)
 
     def skipped_late(self, view: str, count: int) -> None:
         """Updates were not written: newer ones stood there."""
@@ -127,6 +110,7 @@ class AgentMetrics:
 
     def end(self) -> None:
         """The agent has ended: counts stay, its gauges go."""
+        self._count()
         self._end()
 
     def _samples(
@@ -136,6 +120,8 @@ class AgentMetrics:
         totals: Tally,
         now_us: Callable[[], int],
     ) -> Iterator[Sample]:
+        # Histograms are collected after this, as they are made after what asks for it.
+        self._count()
         status = read()
         for state in states:
             yield "syncline_agent_state", (state,), float(state == status.state)
@@ -160,6 +146,10 @@ class AgentMetrics:
         for view in {*self._views, *dict(self._late)}:
             yield "syncline_late_updates_skipped_total", (view,), self._late[view]
         yield from contract_samples(totals)
+
+    def _count(self) -> None:
+        for of_topic in list(self._of_topic.values()):
+            of_topic.count()
 
     def _of_partitions(self, status: AgentStatus, now_us: int) -> Iterator[Sample]:
         for found in status.partitions:

@@ -12,8 +12,8 @@ from syncline.state.traced import Traced
 from syncline.telemetry import names
 from syncline.telemetry.tracing import (
     LINKS_MAX,
+    MadeSpan,
     Tracing,
-    below,
     finish,
     finish_stage,
     mark_failed,
@@ -23,7 +23,6 @@ from syncline.wire.control import Marker, is_control, parse_control
 from syncline.wire.trace_context import TraceContext, event_id, looks_sampled, trace_context
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
     from syncline.ports.log import Batch, Headers, TopicPartition
@@ -36,7 +35,7 @@ class TracedUpdate:
 
     offset: int
     sent: SpanContext
-    span: Span
+    span: MadeSpan
     appended_us: int
     received_us: int
 
@@ -106,9 +105,14 @@ class AgentSpans:
         rows, now_s = self._tracing.rows, self._tracing.clock.monotonic_s()
         traced = TracedBatch()
         sends: list[SpanContext] = []
-        for number, row in enumerate(found):
+        over = 0
+        for row in found:
             headers = batch.headers[row]
             if self._is_marker(batch.keys[row], batch.values[row], headers):
+                continue
+            if over and not self._open:
+                # A batch may be full of what is over the cap: none of it is even parsed.
+                over += 1
                 continue
             context = trace_context(headers)
             if context is None or not context.is_sampled:
@@ -120,16 +124,15 @@ class AgentSpans:
                 # It was received, and could not be committed then: it was delivered when it came first.
                 traced.by_place.setdefault(place, {})[offset] = update
                 continue
-            if not rows.take(now_s, 1):
-                # What comes after it is not even parsed: a batch may be full of them.
-                rows.take(now_s, len(found) - number - 1)
-                break
+            if over or not rows.take(now_s, 1, tell=False):
+                over += 1
+                continue
             update = self._receive(batch, row, place, context, attention)
             if update is not None:
                 traced.by_place.setdefault(place, {})[offset] = update
                 sends.append(update.sent)
-        if sends:
-            self._tell_poll(batch, attention, sends)
+        rows.over_the_cap(over)
+        self._tell_poll(batch, attention, sends)
         return traced
 
     def applied(
@@ -145,12 +148,16 @@ class AgentSpans:
         tracing, (began_us, ended_us) = self._tracing, judged_us
         for update, judged in updates:
             self._open.pop((*place, update.offset), None)
-            process = below(update.span.get_span_context())
+            process = update.span.get_span_context()
             check = tracing.span(
                 names.CHECK,
                 start_us=began_us,
                 parent=process,
-                attributes={names.CONTRACT_RESULT: judged.result, names.VIEW_VERSION: judged.view_version},
+                attributes={
+                    names.CONTRACT_RESULT: judged.result,
+                    names.VIEW_VERSION: judged.view_version,
+                    names.LAG_BUCKET: names.lag_bucket(max(0, ended_us - began_us)),
+                },
             )
             if judged.rule:
                 mark_failed(check, judged.rule)
@@ -163,7 +170,11 @@ class AgentSpans:
                     names.apply(view),
                     start_us=ended_us,
                     parent=process,
-                    attributes={names.VIEW_VERSION: judged.view_version, names.APPLY_RESULT: outcome},
+                    attributes={
+                        names.VIEW_VERSION: judged.view_version,
+                        names.APPLY_RESULT: outcome,
+                        names.LAG_BUCKET: names.lag_bucket(max(0, applied_us - ended_us)),
+                    },
                 )
                 finish(apply, start_us=ended_us, end_us=applied_us)
             finish_stage(update.span, start_us=update.received_us, end_us=applied_us)
@@ -277,12 +288,11 @@ class AgentSpans:
             names.CLIENT_ID: self._client_id,
         }
         broker_us, agent_us = attention.split(appended_us)
-        under = below(sent)
         # All else that is to be said of the record stands in `process`: here it would cost as much again.
         deliver = self._tracing.span(
             names.deliver(topic),
             start_us=appended_us,
-            parent=under,
+            parent=sent,
             attributes={
                 **where,
                 names.LAG_AT: names.AT_AGENT if agent_us > broker_us else names.AT_BROKER,
@@ -302,7 +312,7 @@ class AgentSpans:
         process = self._tracing.span(
             names.process(topic),
             start_us=received_us,
-            parent=under,
+            parent=sent,
             kind=SpanKind.CONSUMER,
             attributes=where,
             links=[sent],
@@ -316,6 +326,8 @@ class AgentSpans:
         return update
 
     def _tell_poll(self, batch: Batch, attention: Attention, sends: Sequence[SpanContext]) -> None:
+        if not sends:
+            return
         topics = sorted({cut.topic for cut in batch.slices})
         attributes: dict[str, AttributeValue] = {
             names.SYSTEM: names.KAFKA,

@@ -6,7 +6,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ _COLUMNS_MAX = 256
 """How many values, and in how many columns, wait to be counted together: numpy's calls cost as much as some thousand
 values do."""
 _SINGLE_MAX = 4_096
-"""How many single values wait until `settle` counts them."""
+"""How many single values wait until they are counted."""
 
 
 class ColumnHistogram:
@@ -44,8 +44,6 @@ class ColumnHistogram:
         self._lock = threading.Lock()
         renew_in_child(self, "_lock")
         self._buffer: deque[int] = deque()
-        self.append: Callable[[int], None] = self._buffer.append
-        """One value, and nothing else: whoever takes this for `add` calls `settle` now and then."""
         self._columns: deque[npt.NDArray[np.int64]] = deque()
         self._waiting = 0
         """About how many values wait in columns."""
@@ -55,10 +53,6 @@ class ColumnHistogram:
     def add(self, us: int) -> None:
         """One value."""
         self._buffer.append(us)
-        self.settle()
-
-    def settle(self) -> None:
-        """Count what single values wait: call it now and then."""
         if len(self._buffer) >= _SINGLE_MAX:
             self._count_waiting()
 

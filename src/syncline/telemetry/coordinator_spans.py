@@ -8,11 +8,9 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from syncline.catalog.rollout_events import CutAborted, CutCommitted, CutPrepared, Immediate
 from syncline.telemetry import names
-from syncline.telemetry.tracing import Tracing, carried, finish_stage, mark_failed
+from syncline.telemetry.tracing import MadeSpan, Tracing, carried, finish_stage, mark_failed
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span
-
     from syncline.catalog.rollout_events import Coordinated
     from syncline.ports.log import Headers
 
@@ -24,7 +22,7 @@ class CoordinatorSpans:
         self._tracing = tracing
         self._client_id = client_id
         self._cut: int | None = None
-        self._span: Span | None = None
+        self._span: MadeSpan | None = None
         self._began_us = 0
 
     def decided(self, payload: Coordinated, offset: int) -> None:

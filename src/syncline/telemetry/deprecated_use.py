@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from syncline.telemetry.forks import renew_in_child
+
 INTERVAL_S = 3_600.0
 """How long nothing is said again of a version that is used all the time."""
 
@@ -16,6 +18,7 @@ class DeprecatedUse:
         """`say` hears a version, `airport_delay@1.0`, and what is to be said of it."""
         self._say = say
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock")
         self._in_use: dict[str, str] = {}
         self._due_s: dict[str, float] = {}
 

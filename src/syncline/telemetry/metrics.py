@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from prometheus_client import (
     GC_COLLECTOR,
@@ -25,6 +24,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from syncline.telemetry.column_histogram import ColumnHistograms
 from syncline.telemetry.dropped import REASONS
+from syncline.telemetry.forks import in_child, renew_in_child
 from syncline.version import __version__
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class Metrics:
 
     def counter(self, name: str) -> Counter:
         """The counter of this name."""
-        with _LOCK:
+        with _MAKING.lock:
             found = self._counters.get(name)
             if found is None:
                 metric = METRICS[name]
@@ -267,7 +267,7 @@ class Metrics:
 
     def gauge(self, name: str) -> Gauge:
         """The gauge of this name."""
-        with _LOCK:
+        with _MAKING.lock:
             found = self._gauges.get(name)
             if found is None:
                 metric = METRICS[name]
@@ -276,7 +276,7 @@ class Metrics:
 
     def histogram(self, name: str) -> ColumnHistograms:
         """The histogram of this name."""
-        with _LOCK:
+        with _MAKING.lock:
             found = self._histograms.get(name)
             if found is None:
                 metric = METRICS[name]
@@ -303,6 +303,7 @@ class Metrics:
 class _Watched:
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock")
         self._reads: list[Callable[[], Iterable[Sample]]] = []
         self._ended: dict[tuple[str, tuple[str, ...]], float] = {}
 
@@ -352,10 +353,12 @@ def _read(read: Callable[[], Iterable[Sample]]) -> list[Sample]:
 
 def metrics_in(registry: CollectorRegistry) -> Metrics:
     """Our metrics of this registry: always the same ones."""
-    with _LOCK:
-        found = _known.get(registry)
+    with _MAKING.lock:
+        # Kept with the registry, and gone with it.
+        found: Metrics | None = getattr(registry, _KEPT_AS, None)
         if found is None:
-            found = _known[registry] = Metrics(registry)
+            found = Metrics(registry)
+            setattr(registry, _KEPT_AS, found)
         return found
 
 
@@ -368,6 +371,16 @@ def own_registry() -> CollectorRegistry:
     return registry
 
 
-_LOCK = threading.RLock()
-"""Over the making of metrics: several threads may ask for the first time at once."""
-_known: WeakKeyDictionary[CollectorRegistry, Metrics] = WeakKeyDictionary()
+class _Making:
+    """Over the making of metrics: several threads may ask for the first time at once."""
+
+    def __init__(self) -> None:
+        self.renew()
+        in_child(self, _Making.renew)
+
+    def renew(self) -> None:
+        self.lock = threading.RLock()
+
+
+_MAKING = _Making()
+_KEPT_AS = "_syncline_metrics"

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
+from syncline.telemetry import names
 from syncline.version import __version__
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from syncline.telemetry.dropped import OnDropped
+    from syncline.telemetry.own_spans import OwnSpans
 
 _LOGGER = logging.getLogger("syncline.telemetry")
 _LOGGER.addHandler(logging.NullHandler())
@@ -33,9 +36,16 @@ _EXPORTERS = {"otlp": {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_g
 class Spans:
     """A provider to take tracers from, and how to end it."""
 
-    def __init__(self, provider: trace.TracerProvider, *, owned: TracerProvider | None = None) -> None:
-        """`owned` is ours to end; the application's is not."""
+    def __init__(
+        self,
+        provider: trace.TracerProvider,
+        *,
+        owned: TracerProvider | None = None,
+        maker: OwnSpans | None = None,
+    ) -> None:
+        """`owned` is ours to end; the application's is not. `maker` makes spans that nobody else will see."""
         self.provider = provider
+        self.maker = maker
         self._owned = owned
         if owned is not None:
             # A reader or publisher that nobody closes: its last spans are sent, or not, in a moment.
@@ -87,7 +97,8 @@ def find_spans(
         exporters = [exporter for name in names if (exporter := _exporter(name, given)) is not None]
         if not exporters:
             return None
-        owned = _provider(exporters, service=service, instance=instance, on_dropped=on_dropped)
+        resource = _resource(service, instance)
+        owned, maker = _provider(resource, exporters, on_dropped=on_dropped)
     except Exception as error:  # noqa: BLE001  telemetry does not break what it is of
         # Its own words may quote what a variable holds.
         _LOGGER.warning(
@@ -95,28 +106,36 @@ def find_spans(
             type(error).__name__,
         )
         return None
-    return Spans(owned, owned=owned)
+    # Whoever limits what spans may hold has the SDK's, which keep to it.
+    is_limited = any(name.startswith("OTEL_") and name.endswith("_LIMIT") for name in given)
+    return Spans(owned, owned=owned, maker=None if is_limited else maker)
 
 
-def _provider(
-    exporters: Sequence[SpanExporter], *, service: str, instance: str, on_dropped: OnDropped
-) -> TracerProvider:
+def _resource(service: str, instance: str) -> Resource:
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415  an extra
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  see above
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: PLC0415  see above
-
-    from syncline.telemetry.span_queue import CountedBatches  # noqa: PLC0415  see above
 
     ours = {"service.name": service, "service.instance.id": instance, "service.version": __version__}
     # What the SDK makes up counts least, what the variables say most.
-    resource = Resource(
-        {**Resource.create().attributes, **ours, **OTELResourceDetector().detect().attributes}
-    )
+    return Resource({**Resource.create().attributes, **ours, **OTELResourceDetector().detect().attributes})
+
+
+def _provider(
+    resource: Resource, exporters: Sequence[SpanExporter], *, on_dropped: OnDropped
+) -> tuple[TracerProvider, OwnSpans]:
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  an extra
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON  # noqa: PLC0415  see above
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415  see above
+
+    from syncline.telemetry.own_spans import OwnSpans  # noqa: PLC0415  see above
+    from syncline.telemetry.span_queue import CountedBatches  # noqa: PLC0415  see above
+
     # What is recorded is decided before a span is made (`sampling`): here what is made is kept.
     provider = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
-    for exporter in exporters:
-        provider.add_span_processor(CountedBatches(exporter, on_dropped=on_dropped))
-    return provider
+    processors = [CountedBatches(exporter, on_dropped=on_dropped) for exporter in exporters]
+    for processor in processors:
+        provider.add_span_processor(processor)
+    scope = InstrumentationScope(names.SCOPE, __version__, names.SCHEMA_URL)
+    return provider, OwnSpans(resource, scope, ids=provider.id_generator, processors=processors)
 
 
 def _exporter(name: str, given: Mapping[str, str]) -> SpanExporter | None:

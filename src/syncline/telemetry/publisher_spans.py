@@ -12,11 +12,10 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from syncline.telemetry import names
 from syncline.telemetry.steps import STEP, Step, Steps, text
-from syncline.telemetry.tracing import Tracing, carried, finish_stage, mark_failed
+from syncline.telemetry.tracing import MadeSpan, Tracing, carried, finish_stage, mark_failed
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
     from syncline.ports.log import Headers, Outcome
@@ -29,6 +28,7 @@ class SendSpans:
         self._tracing = tracing
         self._client_id = client_id
         self._steps = Steps(tracing)
+        self._rows_pass = tracing.rows.passes
 
     def source(self, name: str, *, since_us: int | None) -> Step:
         """What the job reads from: all that is made of what it reads is under it."""
@@ -42,7 +42,7 @@ class SendSpans:
 
     def passes(self, count: int) -> bool:
         """Whether none of `count` updates that go now is to be traced; most often so, and then they have passed."""
-        return not get_current() and self._tracing.rows.passes(count)
+        return not get_current() and self._rows_pass(count)
 
     def begin(self, topic: str, count: int, *, view_version: str, started_us: int) -> Sequence[SendSpan]:
         """The traced ones of `count` updates that go to `topic` now, by row number; most often none."""
@@ -85,11 +85,15 @@ class SendSpans:
             step.rows += count
         waits = step is not None and step.waits_in(parent)
         if not parent.trace_flags.sampled and not waits:
-            rows.pass_by(count)
+            # They are no rows that might be picked: the chance of all others stays what it is.
             return (), None
         picked = rows.pick(count, now_s)
         if parent.trace_flags.sampled:
-            if not picked and self._steps.is_first(parent.trace_id) and rows.take(now_s, 1):
+            if (
+                not picked
+                and self._steps.is_first(parent.trace_id)
+                and self._steps.take(now_s, parent.trace_id)
+            ):
                 # What the application traces is traced to its end: one update of each such trace, at least.
                 picked = (0,)
             if picked:
@@ -106,7 +110,7 @@ class SendSpan:
     """One traced update on its way to the broker's log."""
 
     row: int
-    span: Span
+    span: MadeSpan
     started_us: int
     now_us: Callable[[], int]
 

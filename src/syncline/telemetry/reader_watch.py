@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -41,30 +41,24 @@ class ReaderWatch:
         self._ages: dict[str, ColumnHistogram] = {}
         durations = metrics.histogram("syncline_read_duration_seconds")
         self._succeeded = durations.labels(INTERFACE, "ok")
-        self._note_succeeded = self._succeeded.append
         self._failed = durations.labels(INTERFACE, "error")
-        self._unsettled = 0
+        self._before: Callable[[], None] = lambda: None
         self._deprecated: tuple[str, ...] = ()
         self._end = metrics.watch(self._samples)
         self._spans: ReaderSpans | None = None
         self._asked_for_spans = False
 
-    def succeeded(self, took_us: int) -> None:
-        """A read gave a model input."""
-        self._note_succeeded(took_us)
-        self._unsettled += 1
-        if self._unsettled >= _SETTLE_READS:
-            self._settle()
+    def before_scrapes(self, count: Callable[[], None]) -> None:
+        """Before each scrape this counts what waits."""
+        self._before = count
 
-    def failed(self, took_us: int) -> None:
+    def succeeded(self, took_s: Sequence[float]) -> None:
+        """Reads that gave model inputs took so many seconds each."""
+        self._succeeded.add_many((np.asarray(took_s, np.float64) * 1_000_000).astype(np.int64))
+
+    def failed(self, took_s: float) -> None:
         """A read was refused."""
-        self._failed.add(took_us)
-        self._settle()
-
-    def _settle(self) -> None:
-        self._unsettled = 0
-        for histogram in (self._succeeded, self._failed, *list(self._ages.values())):
-            histogram.settle()
+        self._failed.add(round(took_s * 1_000_000))
 
     def ages(self, view: str) -> ColumnHistogram:
         """Where the ages of this view's values are counted."""
@@ -80,7 +74,7 @@ class ReaderWatch:
     def read_traced(self, bundle: str, values: Sequence[TracedValue], read_at_us: int) -> None:
         """Values of traced updates were read into a model input, or several at once."""
         for value in values:
-            age_us = max(0, read_at_us - value.event_time_us)
+            age_us = read_at_us - value.event_time_us
             self.ages(value.view).remember(age_us, value.traced.trace_id)
         if not self._asked_for_spans:
             self._spans, self._asked_for_spans = self._find_spans(), True
@@ -93,6 +87,7 @@ class ReaderWatch:
 
     def close(self) -> None:
         """The reader is closed."""
+        self._before()
         self._end()
         self._telemetry.close(_SPANS_S_MAX)
 
@@ -106,12 +101,12 @@ class ReaderWatch:
         return ReaderSpans(tracing, since_us=self._telemetry.made_us)
 
     def _samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
+        # Histograms are collected after this, as they are made after what asks for it.
+        self._before()
         for reference in self._deprecated:
             view, _, version = reference.partition("@")
             yield "syncline_deprecated_versions_in_use", (view, version), 1
 
 
-_SETTLE_READS = 1_000
-"""After so many reads it is seen whether enough values wait to be counted: that takes less than a millisecond."""
 _SPANS_S_MAX = 2.0
 """How long closing waits for spans to be sent."""

@@ -45,6 +45,10 @@ class Budget:
             self._at_s = now_s
 
 
+_STRETCH_MAX = 8
+"""Where rows come slowly from one moment to the next, so many gaps at most pass without a trace."""
+
+
 class RowSampler:
     """Picks rows out of batches: each with the same chance, however the rows come in batches.
 
@@ -68,6 +72,10 @@ class RowSampler:
         self._on_capped = on_capped
         self._lock = threading.Lock()
         renew_in_child(self, "_lock")
+        self._stretch = 1
+        """How many rows in a row pass by when one that was due is over the cap."""
+        self._owed = 0
+        """How many of them were not told yet."""
         self._ahead = self._gap()
         """How many rows pass before the next one that is picked."""
 
@@ -87,29 +95,40 @@ class RowSampler:
         """Whether one of the next `count` rows would be picked."""
         return self._ahead < count and self._budget.allows(now_s)
 
-    def pass_by(self, count: int) -> None:
-        """So many rows came that must not be picked; one that was due is due next."""
-        self._ahead = max(0, self._ahead - count)
+    def take(self, now_s: float, wanted: int, *, tell: bool = True) -> int:
+        """How many of these, which somebody else has chosen already, may be traced under the cap.
 
-    def take(self, now_s: float, wanted: int) -> int:
-        """How many of these, which somebody else has chosen already, may be traced under the cap."""
+        The others are told as over it, unless they were before.
+        """
         with self._lock:
             granted = self._budget.take(now_s, wanted)
-        if granted < wanted:
+        if granted < wanted and tell:
             self._on_capped(wanted - granted)
         return granted
 
+    def over_the_cap(self, count: int) -> None:
+        """So many had to be left out, and were not told; most often none."""
+        if count:
+            self._on_capped(count)
+
     def _picked(self, count: int, now_s: float) -> Sequence[int]:
-        capped = 0
         with self._lock:
-            picked, row = [], min(self._ahead, count)
+            capped, self._owed = self._owed, 0
+            picked, row = [], self._ahead
             while row < count:
                 if not self._budget.take(now_s):
-                    # All that is left of the second: what would have been picked is reckoned, not drawn.
-                    capped, row = max(1, round((count - row) * self._share)), count + self._gap()
+                    # The next ones would find nothing either: they pass at once, and are told when they have.
+                    row += sum(1 + self._gap() for _ in range(self._stretch))
+                    capped, self._owed = capped + 1, self._stretch - 1
+                    if row < count:
+                        # All that is left of the second: what would have been picked is reckoned, not drawn.
+                        capped += self._owed + round((count - row) * self._share)
+                        row, self._owed = count + self._gap(), 0
+                    self._stretch = min(2 * self._stretch, _STRETCH_MAX)
                     break
                 picked.append(row)
                 row += 1 + self._gap()
+                self._stretch = max(self._stretch // 2, 1)
             self._ahead = row - count
         if capped:
             self._on_capped(capped)

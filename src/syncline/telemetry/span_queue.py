@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from syncline.telemetry.dropped import EXPORT_FAILED, QUEUE_FULL, OnDropped
+from syncline.telemetry.forks import in_child
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -97,7 +98,7 @@ class _Waiting:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
-        os.register_at_fork(after_in_child=self._forget)
+        in_child(self, _Waiting.forget)
 
     def came(self, most: int) -> bool:
         with self._lock:
@@ -109,7 +110,7 @@ class _Waiting:
         with self._lock:
             self._count = max(0, self._count - count)
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         self._lock, self._count = threading.Lock(), 0
 
 

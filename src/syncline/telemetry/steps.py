@@ -11,8 +11,9 @@ from opentelemetry import trace
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
+from syncline.telemetry.forks import renew_in_child
 from syncline.telemetry.sampling import Budget
-from syncline.telemetry.tracing import Tracing, finish_stage, mark_failed
+from syncline.telemetry.tracing import MadeSpan, Tracing, finish_stage, mark_failed
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -34,11 +35,14 @@ class Steps:
     def __init__(self, tracing: Tracing) -> None:
         self.tracing = tracing
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock")
         self._budget = Budget(tracing.cap_per_s)
         self._idle: set[str] = set()
         """Steps that were begun for an update that did not come: the next ones wait for it."""
         self._begun: dict[int, None] = {}
         """The application's traces that have an update."""
+        self._refused: dict[int, None] = {}
+        """Those that have none, as there were too many."""
 
     def is_due(self, name: str, trace_id: int) -> bool:
         """Whether the very next row is to be traced, so that the step and all inside it may be spans from the start.
@@ -64,13 +68,18 @@ class Steps:
         """Whether no update of this trace was there before."""
         return trace_id not in self._begun
 
+    def take(self, now_s: float, trace_id: int) -> bool:
+        """Whether the first update of this trace may be traced under the cap; one that may not is told once."""
+        if self.tracing.rows.take(now_s, 1, tell=trace_id not in self._refused):
+            return True
+        with self._lock:
+            _remember(self._refused, trace_id)
+        return False
+
     def begin(self, trace_id: int) -> None:
         """This trace has an update."""
         with self._lock:
-            if trace_id not in self._begun:
-                if len(self._begun) >= _TRACES_MAX:
-                    self._begun.pop(next(iter(self._begun)))
-                self._begun[trace_id] = None
+            _remember(self._begun, trace_id)
 
 
 class Step:
@@ -145,7 +154,7 @@ class OpenStep:
         self.rows = 0
         """How many updates were published inside it."""
         self._started_us = 0
-        self.span: Span | None = None
+        self.span: MadeSpan | None = None
         self.parent: SpanContext | None = None
         """The span that was current when it began, where that is recorded."""
         self.waits = False
@@ -173,13 +182,13 @@ class OpenStep:
         self.parent = parent if parent.is_valid else None
         theirs = parent.trace_id if parent.is_valid and outer is None else 0
         if self._steps.is_due(self._name, theirs):
-            self.span = self._steps.tracing.current_span(
+            self.span = span = self._steps.tracing.current_span(
                 self._name, attributes=self._attributes, start_us=self._started_us
             )
             if self.parent is None:
                 # It is recorded for the row that is due in it, and for no other.
-                self._steps.begin(self.span.get_span_context().trace_id)
-            self._token = attach(trace.set_span_in_context(self.span))
+                self._steps.begin(span.get_span_context().trace_id)
+            self._token = attach(trace.set_span_in_context(span))
             return
         self.waits = True
         if self.parent is None:
@@ -247,15 +256,24 @@ class OpenStep:
 
     def _tell(self, step: OpenStep, ended_us: int, failed: str) -> None:
         assert self.span is not None
-        step.parent, step._outer = self.span.get_span_context(), None
+        if step._is_under(self):
+            step.parent = self.span.get_span_context()
+        step._outer = None
         step.become()
         assert step.span is not None
         step._finish(step.span, ended_us, failed)
 
-    def _finish(self, span: Span, ended_us: int, failed: str) -> None:
+    def _finish(self, span: MadeSpan, ended_us: int, failed: str) -> None:
         if failed:
             mark_failed(span, failed)
         finish_stage(span, start_us=self._started_us, end_us=ended_us)
+
+
+def _remember(traces: dict[int, None], trace_id: int) -> None:
+    if trace_id not in traces:
+        if len(traces) >= _TRACES_MAX:
+            traces.pop(next(iter(traces)))
+        traces[trace_id] = None
 
 
 def text(name: str) -> str:

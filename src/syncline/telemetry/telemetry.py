@@ -55,6 +55,8 @@ class Telemetry:
             found = self._find_tracing()
             if self._tracing is _NOT_ASKED:
                 self._tracing = found
+            elif found is not None and found is not self._tracing:
+                found.close(0.0)
         return self._tracing
 
     def _find_tracing(self) -> Tracing | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -34,7 +34,34 @@ LINKS_MAX = 128
 _ROUNDED_US = 1_000
 """Brokers cut their timestamps off to milliseconds: that much backwards is no skew."""
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-_ROOT = Context()
+
+
+class MadeSpan(Protocol):
+    """A span that is told and never current: the SDK's, or one of `OwnSpans`."""
+
+    def get_span_context(self) -> SpanContext:
+        """Its ids."""
+        ...
+
+    def is_recording(self) -> bool:
+        """Whether it is kept."""
+        ...
+
+    def set_attribute(self, key: str, value: AttributeValue) -> None:
+        """Say one more thing of it."""
+        ...
+
+    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
+        """Say more of it."""
+        ...
+
+    def set_status(self, status: Status) -> None:
+        """Say how it went."""
+        ...
+
+    def end(self, end_time: int | None = None) -> None:
+        """It is over, since then, in nanoseconds since 1970."""
+        ...
 
 
 class Tracing:
@@ -49,6 +76,7 @@ class Tracing:
         self._happenings = Budget(min(cap_per_s, HAPPENINGS_PER_S))
         self._on_dropped = on_dropped
         self._spans = spans
+        self._maker = spans.maker
         self._tracer = spans.provider.get_tracer(names.SCOPE, __version__, schema_url=names.SCHEMA_URL)
 
     @classmethod
@@ -78,21 +106,30 @@ class Tracing:
         name: str,
         *,
         start_us: int,
-        parent: SpanContext | Context | None = None,
+        parent: SpanContext | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
         attributes: Mapping[str, AttributeValue] | None = None,
         links: Sequence[SpanContext] = (),
-    ) -> Span:
-        """A span that began at `start_us` (since 1970); a root without `parent`, whatever span is current.
-
-        The parent of several spans is given as `below` has it, which is made once.
-        """
+    ) -> MadeSpan:
+        """A span that began at `start_us` (since 1970); a root without `parent`, whatever span is current."""
+        if self._maker is not None:
+            return self._maker.span(
+                name,
+                start_ns=_ns(start_us),
+                parent=parent,
+                kind=kind,
+                attributes=attributes,
+                links=links,
+            )
+        context = Context()
+        if parent is not None:
+            context = trace.set_span_in_context(NonRecordingSpan(parent), context)
         return self._tracer.start_span(
             name,
-            parent if isinstance(parent, Context) else below(parent),
+            context,
             kind=kind,
             attributes=attributes,
-            links=[Link(link) for link in links] if links else None,
+            links=[Link(link) for link in links],
             start_time=_ns(start_us),
         )
 
@@ -134,11 +171,6 @@ class Tracing:
         self._spans.close(timeout_s)
 
 
-def below(parent: SpanContext | None) -> Context:
-    """What spans below this one are made in."""
-    return _ROOT if parent is None else trace.set_span_in_context(NonRecordingSpan(parent), _ROOT)
-
-
 def settled_share(setting: float | None, environment: Mapping[str, str]) -> float:
     """The share of updates to trace: the setting's, else what `OTEL_TRACES_SAMPLER` says, else one in a hundred."""
     if setting is not None:
@@ -156,7 +188,7 @@ def settled_share(setting: float | None, environment: Mapping[str, str]) -> floa
     return SHARE
 
 
-def finish(span: Span, *, start_us: int, end_us: int) -> None:
+def finish(span: MadeSpan, *, start_us: int, end_us: int) -> None:
     """End a span whose times were taken by several clocks: a negative duration is none, and is said to be skew (P7)."""
     if end_us < start_us:
         if start_us - end_us > _ROUNDED_US:
@@ -170,13 +202,13 @@ def _ns(us: int) -> int:
     return max(0, us) * 1_000
 
 
-def finish_stage(span: Span, *, start_us: int, end_us: int) -> None:
+def finish_stage(span: MadeSpan, *, start_us: int, end_us: int) -> None:
     """`finish`, and say in a word how long it took: how a search finds the stage that was slow."""
     span.set_attribute(names.LAG_BUCKET, names.lag_bucket(max(0, end_us - start_us)))
     finish(span, start_us=start_us, end_us=end_us)
 
 
-def mark_failed(span: Span, error_type: str) -> None:
+def mark_failed(span: MadeSpan, error_type: str) -> None:
     """Say that what the span is of did not work. No message: messages may quote values."""
     span.set_attribute(names.ERROR_TYPE, error_type)
     span.set_status(Status(StatusCode.ERROR))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from syncline.contracts.checks.tally import Tally
+from syncline.telemetry.forks import renew_in_child
 
 _Key = TypeVar("_Key", str, tuple[str, str], tuple[str, str, str, str])
 
@@ -81,6 +82,7 @@ class ViolationWindows:
         """All that was counted since this was made; read it, whole columns at a time."""
         self._waiting: deque[ViolationCounts] = deque(maxlen=WAITING_MAX)
         self._lock = threading.Lock()
+        renew_in_child(self, "_lock")
 
     def add(self, tally: Tally, now_us: int) -> None:
         """Count what was judged just now."""

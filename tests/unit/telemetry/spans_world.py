@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry
 
@@ -20,9 +23,12 @@ from syncline.coordinator.coordinator import Ports as CoordinatorPorts
 from syncline.publisher import Publisher
 from syncline.reader import FeatureReader
 from syncline.settings import AgentSettings, CoordinatorSettings, PublisherSettings, TelemetrySettings
+from syncline.telemetry import names
+from syncline.telemetry.own_spans import OwnSpans
 from syncline.telemetry.provider import Spans
 from syncline.telemetry.telemetry import Telemetry
 from syncline.telemetry.tracing import Tracing
+from syncline.version import __version__
 from syncline.wire.topics import Topics
 from tests.unit.agent.world import Cluster, Host
 from tests.unit.state.world import NOW_MS, Record, Version
@@ -32,6 +38,18 @@ SECOND_US = 1_000_000
 TRACE, SPAN = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
 ELSEWHERE = "(elsewhere)"
 """What a parent or link is called that is no span of these."""
+SPANS_ARE_OURS: ContextVar[bool] = ContextVar("spans_are_ours", default=False)
+"""Whether what is recorded is made by `OwnSpans`: told is the same."""
+
+
+@contextmanager
+def spans_by(maker: str) -> Iterator[None]:
+    """What is recorded meanwhile is made by `the SDK`, or by `ourselves`."""
+    token = SPANS_ARE_OURS.set(maker == "ourselves")
+    try:
+        yield
+    finally:
+        SPANS_ARE_OURS.reset(token)
 
 
 @dataclass(frozen=True)
@@ -55,15 +73,29 @@ class Recorded:
     exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     dropped: Counter[str] = field(default_factory=Counter)
     provider: TracerProvider = field(default_factory=lambda: TracerProvider(shutdown_on_exit=False))
+    maker: OwnSpans | None = None
+    """Makes spans as where the application has no provider; None: it has this one."""
 
     def __post_init__(self) -> None:
         """Spans are kept as they end."""
-        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        processor = SimpleSpanProcessor(self.exporter)
+        self.provider.add_span_processor(processor)
+        if SPANS_ARE_OURS.get():
+            self.maker = OwnSpans(
+                self.provider.resource,
+                InstrumentationScope(names.SCOPE, __version__, names.SCHEMA_URL),
+                ids=self.provider.id_generator,
+                processors=[processor],
+            )
 
     def tracing(self, clock: Clock, *, share: float = 1.0, cap_per_s: float = float("inf")) -> Tracing:
         """What a role traces with: everything, unless told otherwise."""
         return Tracing(
-            Spans(self.provider), share=share, cap_per_s=cap_per_s, clock=clock, on_dropped=self.drop
+            Spans(self.provider, maker=self.maker),
+            share=share,
+            cap_per_s=cap_per_s,
+            clock=clock,
+            on_dropped=self.drop,
         )
 
     def drop(self, reason: str, count: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +15,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from syncline.catalog.events import RecordSkipped
+from syncline.clock import ManualClock
 from syncline.errors import StoreFull
-from syncline.ports.log import OutcomeKind
+from syncline.ports.log import Batch, OutcomeKind, Slice
 from syncline.state.traced import Traced
+from syncline.telemetry.agent_spans import AgentSpans
+from syncline.telemetry.attention import Attention
 from syncline.telemetry.dropped import OVER_THE_CAP
 from syncline.wire.keys import encode_key
 from tests.unit.agent.world import Cluster
@@ -28,6 +33,7 @@ from tests.unit.telemetry.spans_world import (
     Recorded,
     TracedHost,
     agent_on,
+    spans_by,
     traced,
     with_headers,
 )
@@ -37,6 +43,13 @@ HALTING = Version.make(1, on_violation="halt")
 TOPIC = ONE.contract.topic
 DELIVER, PROCESS, POLL = f"deliver {TOPIC}", f"process {TOPIC}", f"poll {TOPIC}"
 PARENT = b"00-%032x-%016x-01" % (TRACE, SPAN)
+
+
+@pytest.fixture(autouse=True, scope="module", params=["the SDK", "ourselves"])
+def _makers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An application's provider makes the spans, or we do: they are the same."""
+    with spans_by(request.param):
+        yield
 
 
 def read(host: TracedHost, *records: Record, after_s: float = 0.2) -> None:
@@ -226,7 +239,8 @@ def test_links_are_bounded() -> None:
 
 def test_where_the_sampler_wants_nothing_nothing_is_kept() -> None:
     """Beside no cell stands a trace that is in no backend."""
-    recorded = Recorded(provider=TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False))
+    with spans_by("the SDK"):
+        recorded = Recorded(provider=TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False))
     host = agent_on(ONE, recorded=recorded)
     read(host, traced(good()))
 
@@ -422,3 +436,38 @@ def test_an_agent_without_spans_folds_the_same() -> None:
     assert [each.digest for each in with_spans.agent.status().partitions] == [
         each.digest for each in without.agent.status().partitions
     ]
+
+
+def test_what_comes_again_behind_what_is_over_the_cap_is_found() -> None:
+    """Its span is open and was counted: that nothing more may be traced is no reason to leave it open."""
+    recorded = Recorded()
+    spans = AgentSpans(
+        recorded.tracing(ManualClock(NOW_US), share=0.0, cap_per_s=1.0), group="g", client_id="c"
+    )
+    attention = Attention()
+    attention.polled(NOW_US, NOW_US, 1)
+
+    first = spans.received(batch_of((1, 5, 11)), attention)
+    again = spans.received(batch_of((0, 9, 12), (0, 10, 13), (1, 5, 11)), attention)
+
+    assert again.by_place == first.by_place
+    assert set(again.at(("t", 1))) == {5}
+    assert recorded.dropped["cap"] == 2
+
+
+def batch_of(*rows: tuple[int, int, int]) -> Batch:
+    """Traced records: (partition, offset, the span that sent it)."""
+    return Batch(
+        slices=[
+            Slice("t", partition, row, 1, offset, offset + 1)
+            for row, (partition, offset, _) in enumerate(rows)
+        ],
+        offsets=np.asarray([offset for _, offset, _ in rows], np.int64),
+        timestamps_ms=np.full(len(rows), NOW_MS, np.int64),
+        keys=[b"k"] * len(rows),
+        values=[b"v"] * len(rows),
+        headers={
+            row: [("traceparent", b"00-%032x-%016x-01" % (TRACE, span_id))]
+            for row, (_, _, span_id) in enumerate(rows)
+        },
+    )

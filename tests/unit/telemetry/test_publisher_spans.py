@@ -7,6 +7,7 @@ import contextvars
 import itertools
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from threading import Event
 from typing import Any
@@ -30,7 +31,7 @@ from syncline.telemetry.publisher_spans import SendSpans
 from syncline.wire.trace_context import trace_context
 from tests.unit.agent.world import Cluster
 from tests.unit.state.world import NOW_MS, Version
-from tests.unit.telemetry.spans_world import NOW_US, Recorded, publisher_on, texts_of
+from tests.unit.telemetry.spans_world import NOW_US, Recorded, publisher_on, spans_by, texts_of
 from tests.unit.telemetry.test_metrics import scraped
 
 ONE = Version.make(1)
@@ -47,6 +48,13 @@ def rows(count: int) -> list[dict[str, Any]]:
 def headers_of(cluster: Cluster) -> list[list[tuple[str, bytes]]]:
     """The headers of every record, in order."""
     return [list(record.headers) for record in cluster.read(TOPIC)]
+
+
+@pytest.fixture(autouse=True, scope="module", params=["the SDK", "ourselves"])
+def _makers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An application's provider makes the spans, or we do: they are the same."""
+    with spans_by(request.param):
+        yield
 
 
 @pytest.fixture
@@ -300,7 +308,8 @@ def test_threads_each_trace_their_own(cluster: Cluster, recorded: Recorded) -> N
 
 def test_the_applications_sampler_may_not_want_it(cluster: Cluster) -> None:
     """Then the record carries no trace that nobody keeps."""
-    recorded = Recorded(provider=TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False))
+    with spans_by("the SDK"):
+        recorded = Recorded(provider=TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False))
     with publisher_on(cluster, recorded) as publisher:
         publisher.view("delay").publish_many(rows(10))
 
@@ -833,3 +842,56 @@ def test_what_goes_to_the_dead_letters_is_counted_under_their_topic(
     found = scraped(publisher._telemetry.registry)
     sent = {labels[2]: count for (name, labels), count in found.items() if "sent_messages" in name}
     assert sent == {TOPIC: 2, f"{TOPIC}.dlq": 1}
+
+
+def test_a_trace_that_is_over_the_cap_is_told_once(cluster: Cluster, recorded: Recorded) -> None:
+    """One update of it would have been traced, however many it has."""
+    with publisher_on(cluster, recorded, share=0.0, cap_per_s=1.0) as publisher:
+        view = publisher.view("delay")
+        for trace_id in (101, 102, 103):
+            parent = SpanContext(trace_id, 8, is_remote=False, trace_flags=TraceFlags(1))
+            with trace.use_span(NonRecordingSpan(parent)):
+                for number in range(50):
+                    view.publish(KEY, ROW, event_time=NOW_US + number)
+
+    assert len(recorded.spans(SEND)) == 1
+    assert recorded.dropped["cap"] == 2
+
+
+def test_rows_that_must_not_be_traced_change_no_other_rows_chance(
+    cluster: Cluster, recorded: Recorded
+) -> None:
+    """Nine of ten are under an unrecorded span of the application's; of the tenth, one in a hundred is traced."""
+    spans = SendSpans(recorded.tracing(cluster.clock, share=0.01), client_id="job")
+    unsampled = NonRecordingSpan(SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(0)))
+    picked = 0
+    for _ in range(10_000):
+        with trace.use_span(unsampled):
+            assert spans.begin(TOPIC, 9, view_version="delay@1.0", started_us=NOW_US) == ()
+        for send in spans.begin(TOPIC, 1, view_version="delay@1.0", started_us=NOW_US):
+            picked += 1
+            send.give_up("none")
+
+    # 100 are expected, with a standard deviation of 10.
+    assert 50 <= picked <= 150
+
+
+def test_an_idle_step_stays_under_the_applications_span_that_it_was_in(
+    cluster: Cluster, recorded: Recorded
+) -> None:
+    """Told late, it is told where it was: not under the step around that span."""
+    tracer = recorded.provider.get_tracer("application")
+    with publisher_on(cluster, recorded, share=0.5) as publisher:
+        view = publisher.view("delay")
+        publisher._sends()._tracing.rows._ahead = 1
+        with tracer.start_as_current_span("job"):
+            view.publish(KEY, ROW, event_time=NOW_US)
+            publisher._sends()._tracing.rows._ahead = 1
+            with publisher.transform("outer"):
+                with tracer.start_as_current_span("between"), publisher.transform("inner"):
+                    pass
+                view.publish_many(rows(3))
+
+    inner, between = recorded.one("transform inner"), recorded.one("between")
+    assert inner.parent.span_id == between.context.span_id
+    assert recorded.one("transform outer").parent.span_id == recorded.one("job").context.span_id

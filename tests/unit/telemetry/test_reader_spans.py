@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.unit.telemetry.spans_world import (
     Recorded,
     TracedHost,
     agent_on,
+    spans_by,
     traced,
 )
 from tests.unit.telemetry.test_metrics import scraped
@@ -36,6 +38,13 @@ def value(number: int = 0, *, applied_us: int = NOW_US, trace_id: int = TRACE) -
     """A traced value; its number is its offset."""
     kept = Traced(trace_id, SPAN, number + 1, NOW_US, NOW_US, applied_us)
     return TracedValue("delay", "delay@1.0", TOPIC, 0, number, NOW_US, kept)
+
+
+@pytest.fixture(autouse=True, scope="module", params=["the SDK", "ourselves"])
+def _makers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An application's provider makes the spans, or we do: they are the same."""
+    with spans_by(request.param):
+        yield
 
 
 @pytest.fixture
