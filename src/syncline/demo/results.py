@@ -35,6 +35,11 @@ def show_dead_letters(screen: Screen, letters: DeadLetters) -> None:
         screen.say(f"- {group.message}")
 
 
+def is_comparable(statuses: Sequence[AgentStatus], topics: Mapping[str, int]) -> bool:
+    """Whether the agents stand at the same offsets in every partition (topic → how many it has)."""
+    return compare(statuses).compared == sum(topics.values())
+
+
 def show_proof(screen: Screen, statuses: Sequence[AgentStatus], topics: Mapping[str, int]) -> None:
     """Both agents' digests of each topic (topic → how many partitions it has).
 

@@ -22,7 +22,7 @@ from syncline.demo.flow import Flow, Told
 from syncline.demo.inputs import BUNDLE, show_inputs
 from syncline.demo.processes import CONSUMER, Replica, RoleProcess, coordinator
 from syncline.demo.release_changes import expected_of
-from syncline.demo.results import show_dead_letters, show_proof
+from syncline.demo.results import is_comparable, show_dead_letters, show_proof
 from syncline.demo.scene import Scene
 from syncline.demo.screen import Screen
 from syncline.demo.telemetry_stack import METRICS, SCRAPE_S, TelemetryStack
@@ -141,6 +141,15 @@ class Demo:
             screen.step("What broke its contract was kept whole, with the reason")
             show_dead_letters(screen, DeadLetters(self._cluster.log, self._feature_topics()))
             screen.step("The log stands still now: both agents' digests")
+            # Heartbeats may have come since: reports of two moments cannot be compared.
+            fleet.wait(
+                lambda statuses: is_comparable(
+                    [statuses[replica.name] for replica in replicas], self._feature_topics()
+                ),
+                timeout_s=_WAIT_S,
+                watch=lambda: _require(roles),
+                waiting_for="reports of both agents at one moment of the log",
+            )
             show_proof(screen, [fleet.statuses[replica.name] for replica in replicas], self._feature_topics())
             if self._telemetry is not None:
                 screen.step("What an SRE sees of it")
