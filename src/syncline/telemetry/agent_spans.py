@@ -105,14 +105,15 @@ class AgentSpans:
         rows, now_s = self._tracing.rows, self._tracing.clock.monotonic_s()
         traced = TracedBatch()
         sends: list[SpanContext] = []
-        over = 0
+        # Of what comes again, as it could not be committed: as a rule there is none.
+        over, again = 0, bool(self._open)
         for row in found:
-            headers = batch.headers[row]
-            if self._is_marker(batch.keys[row], batch.values[row], headers):
-                continue
-            if over and not self._open:
+            if over and not again and batch.values[row] is not None:
                 # A batch may be full of what is over the cap: none of it is even parsed.
                 over += 1
+                continue
+            headers = batch.headers[row]
+            if self._is_marker(batch.keys[row], batch.values[row], headers):
                 continue
             context = trace_context(headers)
             if context is None or not context.is_sampled:
