@@ -22,11 +22,12 @@ from syncline.agent.agent import Agent, Ports
 from syncline.clock import SystemClock
 from syncline.settings import AgentSettings
 from syncline.telemetry.logging import configure_logging
+from syncline.telemetry.reports import AgentStatus
 from syncline.wire.framing import PREFIX_BYTES
 from syncline.wiring import calm_collector, open_log, open_store
 
 _BATCH_ROWS = 10_000
-_PATIENCE_S = 120.0
+PATIENCE_S = 120.0
 
 
 def agent(place: Place, *, rows: int, keys: int, store: Path) -> Measurement:
@@ -44,19 +45,17 @@ def agent(place: Place, *, rows: int, keys: int, store: Path) -> Measurement:
             wait=time.sleep,
         )
         calm_collector()
-        deadline_s = time.monotonic() + _PATIENCE_S
+        deadline_s = time.monotonic() + PATIENCE_S
         read = 0
         while read < rows:
             read += worker.step()
-            _require_time(deadline_s, read, rows)
+            require_time(deadline_s, read, rows)
         measured = stopwatch.stop(rows)
         status = worker.status()
         worker.close()
     finally:
         opened.close()
-    cells = sum(partition.cells for partition in status.partitions)
-    if status.state != "LIVE" or status.dead_letters or status.applied_rows != rows or cells != keys:
-        raise AssertionError(f"the agent did not fold {rows} rows to {keys} cells: {status}")
+    require_folded(status, rows=rows, keys=keys)
     return measured
 
 
@@ -82,7 +81,7 @@ def bare_loop(place: Place, *, rows: int, keys: int) -> Measurement:
         consumer.get_watermark_offsets(partition, 10.0)
 
     latest: dict[bytes, Any] = {}
-    deadline_s = time.monotonic() + _PATIENCE_S
+    deadline_s = time.monotonic() + PATIENCE_S
     read = 0
     stopwatch = Stopwatch()
     consumer.assign(partitions)
@@ -96,7 +95,7 @@ def bare_loop(place: Place, *, rows: int, keys: int) -> Measurement:
             body.seek(PREFIX_BYTES)
             latest[message.key()] = schemaless_reader(body, schema)
         read += len(messages)
-        _require_time(deadline_s, read, rows)
+        require_time(deadline_s, read, rows)
     measured = stopwatch.stop(rows)
     consumer.close()
     if len(latest) != keys:
@@ -104,9 +103,25 @@ def bare_loop(place: Place, *, rows: int, keys: int) -> Measurement:
     return measured
 
 
-def _require_time(deadline_s: float, read: int, rows: int) -> None:
+def require_folded(status: AgentStatus, *, rows: int, keys: int) -> None:
+    """All rows, into a cell for each key, and none of them a dead letter.
+
+    Raises:
+        AssertionError: something else came of them.
+    """
+    cells = sum(partition.cells for partition in status.partitions)
+    if status.state != "LIVE" or status.dead_letters or status.applied_rows != rows or cells != keys:
+        raise AssertionError(f"the agent did not fold {rows} rows to {keys} cells: {status}")
+
+
+def require_time(deadline_s: float, read: int, rows: int) -> None:
+    """That the deadline has not passed.
+
+    Raises:
+        TimeoutError: it has.
+    """
     if time.monotonic() > deadline_s:
-        raise TimeoutError(f"{read} of {rows} rows were read within {_PATIENCE_S:.0f} s")
+        raise TimeoutError(f"{read} of {rows} rows were read within {PATIENCE_S:.0f} s")
 
 
 class _WatchedLog:

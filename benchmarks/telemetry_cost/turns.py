@@ -30,6 +30,7 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.agent_contenders import PATIENCE_S, require_folded, require_time
 from benchmarks.cluster import Place
 from benchmarks.flights import CONSUMER, PUBLISHED_VIEW, flights
 from benchmarks.measurement import Measurement, Stopwatch
@@ -50,7 +51,6 @@ _CHUNK_ROWS = 20_000
 _HOUR_US = 3_600_000_000
 _SEND_S = 10.0
 _STOP_S = 30.0
-_PATIENCE_S = 120.0
 _NEVER_MS = "3600000"
 _ORDER = random.Random(2013)
 
@@ -260,15 +260,12 @@ class _Agent(_Contender):
     def __init__(
         self, extent: Extent, place: Place, until: ExitStack, *, rows: int, keys: int, folder: str
     ) -> None:
-        super().__init__(extent, self._settings(place), "syncline-agent")
+        self._settings = AgentSettings.load(**place.settings(), subscription=CONSUMER, instance="bench")
+        super().__init__(extent, self._settings, "syncline-agent")
         until.callback(self.telemetry.end)
-        self._place, self._rows, self._keys = place, rows, keys
+        self._rows, self._keys = rows, keys
         self._folder = Path(folder, extent.name.lower())
         configure_logging("warning")
-
-    @staticmethod
-    def _settings(place: Place) -> AgentSettings:
-        return AgentSettings.load(**place.settings(), subscription=CONSUMER, instance="bench")
 
     def begin(self) -> None:
         """Until the first rows are there."""
@@ -276,15 +273,14 @@ class _Agent(_Contender):
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         self._store = open_store(self._folder)
-        settings = self._settings(self._place)
         self._agent = Agent(
-            Ports(open_log(settings), self._store, SystemClock(), telemetry=self.telemetry),
-            settings=settings,
+            Ports(open_log(self._settings), self._store, SystemClock(), telemetry=self.telemetry),
+            settings=self._settings,
             consumer=CONSUMER,
             stopped=lambda: False,
             wait=time.sleep,
         )
-        self._deadline_s = time.monotonic() + _PATIENCE_S
+        self._deadline_s = time.monotonic() + PATIENCE_S
         self._read = 0
         while not self._read:
             self._step()
@@ -307,17 +303,14 @@ class _Agent(_Contender):
         status = self._agent.status()
         self._agent.close()
         self._store.close()
-        cells = sum(partition.cells for partition in status.partitions)
-        if (status.state, status.applied_rows, cells) != ("LIVE", self._rows, self._keys):
-            raise AssertionError(f"the agent did not fold {self._rows} rows to {self._keys} cells: {status}")
+        require_folded(status, rows=self._rows, keys=self._keys)
 
     def share_of(self, cpu_s: float, contenders: int) -> float:
         """See above."""
         return cpu_s / contenders
 
     def _step(self) -> int:
-        if time.monotonic() > self._deadline_s:
-            raise TimeoutError(f"{self._read} of {self._rows} rows were read within {_PATIENCE_S:.0f} s")
+        require_time(self._deadline_s, self._read, self._rows)
         came = self._agent.step()
         self._read += came
         return came

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from syncline.reader.model_input import event_time_us_of
-from syncline.telemetry.forks import renew_in_child
+from syncline.telemetry.column_histogram import taken
 
 if TYPE_CHECKING:
     from syncline.reader.selection import Resolved, SelectedView
@@ -26,8 +25,6 @@ class Reads:
 
     def __init__(self, watch: ReaderWatch) -> None:
         self._watch = watch
-        self._lock = threading.Lock()
-        renew_in_child(self, "_lock")
         self.waiting: deque[Read] = deque()
         self.append: Callable[[Read], None] = self.waiting.append
         """One more; call `count` where more than `WAITING_MAX` wait."""
@@ -35,10 +32,7 @@ class Reads:
 
     def count(self) -> None:
         """Count what waits."""
-        waiting = self.waiting
-        # As many as there are now: others go on appending, and one takes at a time.
-        with self._lock:
-            reads = [waiting.popleft() for _ in range(len(waiting))]
+        reads = taken(self.waiting)
         ages: dict[str, list[int]] = {}
         for _, read_at_us, views, resolved in reads:
             for view, one in zip(views, resolved, strict=True):

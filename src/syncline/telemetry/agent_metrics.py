@@ -120,7 +120,6 @@ class AgentMetrics:
         totals: Tally,
         now_us: Callable[[], int],
     ) -> Iterator[Sample]:
-        # Histograms are collected after this, as they are made after what asks for it.
         self._count()
         status = read()
         for state in states:

@@ -157,12 +157,11 @@ class AgentSpans:
                 attributes={
                     names.CONTRACT_RESULT: judged.result,
                     names.VIEW_VERSION: judged.view_version,
-                    names.LAG_BUCKET: names.lag_bucket(max(0, ended_us - began_us)),
                 },
             )
             if judged.rule:
                 mark_failed(check, judged.rule)
-            finish(check, start_us=began_us, end_us=ended_us)
+            finish_stage(check, start_us=began_us, end_us=ended_us)
             if judged.result == names.DEAD_LETTERED:
                 mark_failed(update.span, judged.rule)
             else:
@@ -174,10 +173,9 @@ class AgentSpans:
                     attributes={
                         names.VIEW_VERSION: judged.view_version,
                         names.APPLY_RESULT: outcome,
-                        names.LAG_BUCKET: names.lag_bucket(max(0, applied_us - ended_us)),
                     },
                 )
-                finish(apply, start_us=ended_us, end_us=applied_us)
+                finish_stage(apply, start_us=ended_us, end_us=applied_us)
             finish_stage(update.span, start_us=update.received_us, end_us=applied_us)
             if len(self._uncommitted) < LINKS_MAX:
                 self._uncommitted.append(update.sent)
@@ -297,10 +295,9 @@ class AgentSpans:
             attributes={
                 **where,
                 names.LAG_AT: names.AT_AGENT if agent_us > broker_us else names.AT_BROKER,
-                names.LAG_BUCKET: names.lag_bucket(max(0, received_us - appended_us)),
             },
         )
-        finish(deliver, start_us=appended_us, end_us=received_us)
+        finish_stage(deliver, start_us=appended_us, end_us=received_us)
         where |= {
             names.SYSTEM: names.KAFKA,
             names.OPERATION_NAME: names.PROCESS,

@@ -7,7 +7,8 @@ import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,10 @@ from syncline.telemetry.forks import renew_in_child
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
 
-_WAITING_MAX = 16_384
-_COLUMNS_MAX = 256
+_T = TypeVar("_T")
+
+WAITING_MAX = 16_384
+COLUMNS_MAX = 256
 """How many values, and in how many columns, wait to be counted together: numpy's calls cost as much as some thousand
 values do."""
 _SINGLE_MAX = 4_096
@@ -60,7 +63,7 @@ class ColumnHistogram:
         """A column of values, which nobody changes afterwards."""
         self._columns.append(us)
         self._waiting += len(us)
-        if self._waiting >= _WAITING_MAX or len(self._columns) >= _COLUMNS_MAX:
+        if self._waiting >= WAITING_MAX or len(self._columns) >= COLUMNS_MAX:
             self._count_waiting()
 
     def add_same(self, us: int, count: int) -> None:
@@ -93,11 +96,8 @@ class ColumnHistogram:
         return found, total_us / 1_000_000
 
     def _count_waiting(self) -> None:
-        # As many as there are now: others go on appending, and one takes at a time.
-        with self._lock:
-            single = [self._buffer.popleft() for _ in range(len(self._buffer))]
-            columns = [self._columns.popleft() for _ in range(len(self._columns))]
-            self._waiting = 0
+        self._waiting = 0
+        single, columns = taken(self._buffer), taken(self._columns)
         if single:
             columns.append(np.asarray(single, np.int64))
         if columns:
@@ -119,6 +119,15 @@ class ColumnHistogram:
             self._counts[last:] += count
             self._counts[first:last] += np.asarray(below, np.int64)
             self._sum_us += total_us
+
+
+def taken(waiting: deque[_T]) -> list[_T]:
+    """All that wait now, taken away: others may go on appending, or take at the same time, and each is had once."""
+    found: list[_T] = []
+    with suppress(IndexError):
+        for _ in range(len(waiting)):
+            found.append(waiting.popleft())  # noqa: PERF401  what was taken before it was empty is kept
+    return found
 
 
 class ColumnHistograms:

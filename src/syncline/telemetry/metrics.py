@@ -289,9 +289,10 @@ class Metrics:
     def watch(self, read: Callable[[], Iterable[Sample]]) -> Callable[[], None]:
         """Counters and gauges that `read` gives at each scrape, by whichever thread; returns what ends that.
 
-        What is counted elsewhere anyway costs nothing here. Of several that give the same labels counters are added up,
-        and of gauges the largest stands. Counters stay after the end. A name is either watched or made by `counter` and
-        `gauge`, never both.
+        What is counted elsewhere anyway costs nothing here. Histograms are collected after all of this, so that `read`
+        may count what waits for them. Of several that give the same labels counters are added up, and of gauges the
+        largest stands. Counters stay after the end. A name is either watched or made by `counter` and `gauge`, never
+        both.
         """
         return self._watched.add(read)
 

@@ -78,7 +78,7 @@ _US = 1_000_000
 
 
 def lag_bucket(us: int) -> str:
-    """The word for a duration in microseconds."""
+    """The word for a duration in microseconds; one below zero is none."""
     if us <= _US // 10:
         return LE_100MS
     if us <= _US:

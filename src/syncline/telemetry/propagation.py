@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from syncline.telemetry.forks import renew_in_child
+from syncline.telemetry.column_histogram import COLUMNS_MAX, WAITING_MAX, taken
 
 if TYPE_CHECKING:
     from syncline.telemetry.column_histogram import ColumnHistograms
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     Column = npt.NDArray[np.int64]
 
 STAGES = ("event_to_publish", "publish_to_receive", "receive_to_apply", "event_to_apply")
-_ROWS_MAX = 16_384
-_SLICES_MAX = 256
-"""So many rows, in so many slices, wait at most: a call of numpy's costs as much as some thousand rows do."""
 
 
 class Propagation:
@@ -33,8 +29,6 @@ class Propagation:
         )
         self._waiting: deque[tuple[Column, Column, int, int]] = deque()
         self._rows = 0
-        self._lock = threading.Lock()
-        renew_in_child(self, "_lock")
 
     def add(
         self,
@@ -54,15 +48,13 @@ class Propagation:
             self._receive.remember(received_us - appended_us, trace_id)
             self._apply.remember(applied_us - received_us, trace_id)
             self._whole.remember(applied_us - event_us, trace_id)
-        if self._rows >= _ROWS_MAX or len(self._waiting) >= _SLICES_MAX:
+        if self._rows >= WAITING_MAX or len(self._waiting) >= COLUMNS_MAX:
             self.count()
 
     def count(self) -> None:
         """Count what waits."""
-        # As many as there are now: the agent goes on adding, and one takes at a time.
-        with self._lock:
-            slices = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            self._rows = 0
+        self._rows = 0
+        slices = taken(self._waiting)
         if not slices:
             return
         rows = [len(events_us) for events_us, *_ in slices]

@@ -1,4 +1,4 @@
-"""What a reader counts and traces: each read pays an append a view; only values of traced updates pay more."""
+"""What a reader counts and traces: each read pays an append; only values of traced updates pay more."""
 
 from __future__ import annotations
 
@@ -101,7 +101,6 @@ class ReaderWatch:
         return ReaderSpans(tracing, since_us=self._telemetry.made_us)
 
     def _samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
-        # Histograms are collected after this, as they are made after what asks for it.
         self._before()
         for reference in self._deprecated:
             view, _, version = reference.partition("@")

@@ -88,20 +88,20 @@ class Step:
     May be entered again, also inside itself and by several threads at once.
     """
 
-    __slots__ = ("_attributes", "_name", "_open", "_since_us", "_steps")
+    __slots__ = ("_open", "attributes", "name", "since_us", "steps")
 
     def __init__(
         self, steps: Steps, name: str, attributes: dict[str, str], *, since_us: int | None = None
     ) -> None:
-        self._steps = steps
-        self._name = name
-        self._attributes = attributes
-        self._since_us = since_us
+        self.steps = steps
+        self.name = name
+        self.attributes = attributes
+        self.since_us = since_us
         self._open: list[OpenStep] = []
 
     def __enter__(self) -> Self:
         """Begin."""
-        block = OpenStep(self._steps, self._name, self._attributes, since_us=self._since_us)
+        block = OpenStep(self)
         block.begin()
         self._open.append(block)
         return self
@@ -127,15 +127,12 @@ class OpenStep:
     """
 
     __slots__ = (
-        "_attributes",
         "_earlier",
         "_kept",
-        "_name",
         "_outer",
-        "_since_us",
         "_started_us",
+        "_step",
         "_step_token",
-        "_steps",
         "_token",
         "own_trace_id",
         "parent",
@@ -144,13 +141,8 @@ class OpenStep:
         "waits",
     )
 
-    def __init__(
-        self, steps: Steps, name: str, attributes: dict[str, str], *, since_us: int | None = None
-    ) -> None:
-        self._steps = steps
-        self._name = name
-        self._attributes = attributes
-        self._since_us = since_us
+    def __init__(self, step: Step) -> None:
+        self._step = step
         self.rows = 0
         """How many updates were published inside it."""
         self._started_us = 0
@@ -170,8 +162,9 @@ class OpenStep:
 
     def begin(self) -> None:
         """The block begins."""
-        now_us = self._steps.tracing.clock.now_us()
-        self._started_us = now_us if self._since_us is None else min(self._since_us, now_us)
+        step, steps = self._step, self._step.steps
+        now_us = steps.tracing.clock.now_us()
+        self._started_us = now_us if step.since_us is None else min(step.since_us, now_us)
         self._outer = outer = STEP.get()
         self._step_token = STEP.set(self)
         parent = trace.get_current_span().get_span_context()
@@ -181,13 +174,13 @@ class OpenStep:
             return
         self.parent = parent if parent.is_valid else None
         theirs = parent.trace_id if parent.is_valid and outer is None else 0
-        if self._steps.is_due(self._name, theirs):
-            self.span = span = self._steps.tracing.current_span(
-                self._name, attributes=self._attributes, start_us=self._started_us
+        if steps.is_due(step.name, theirs):
+            self.span = span = steps.tracing.current_span(
+                step.name, attributes=step.attributes, start_us=self._started_us
             )
             if self.parent is None:
                 # It is recorded for the row that is due in it, and for no other.
-                self._steps.begin(span.get_span_context().trace_id)
+                steps.begin(span.get_span_context().trace_id)
             self._token = attach(trace.set_span_in_context(span))
             return
         self.waits = True
@@ -206,12 +199,12 @@ class OpenStep:
                 # Frameworks that drive generators leave them in another context than they entered them in.
                 if STEP.get() is self:
                     STEP.set(self._outer)
-        outer, ended_us = self._outer, self._steps.tracing.clock.now_us()
+        outer, ended_us = self._outer, self._step.steps.tracing.clock.now_us()
         failed = "" if error is None else error.__qualname__
         if outer is not None:
             outer.rows += self.rows
         if self.rows or not self.waits:
-            self._steps.ended(self._name, self.rows)
+            self._step.steps.ended(self._step.name, self.rows)
         if self.span is not None:
             self._finish(self.span, ended_us, failed)
         elif outer is not None and not self.rows and self.waits:
@@ -228,16 +221,16 @@ class OpenStep:
     def become(self) -> SpanContext:
         """Be a span from now on, with the time at which it began."""
         if self.span is None:
-            outer = self._outer
+            step, outer = self._step, self._outer
             parent = self.parent
             if outer is not None and (outer.waits or outer.span is not None) and self._is_under(outer):
                 parent = outer.become()
-            self.span = self._steps.tracing.span(
-                self._name, start_us=self._started_us, parent=parent, attributes=self._attributes
+            self.span = step.steps.tracing.span(
+                step.name, start_us=self._started_us, parent=parent, attributes=step.attributes
             )
             earlier, self._earlier = self._earlier, []
-            for step, ended_us, failed in earlier:
-                self._tell(step, ended_us, failed)
+            for idle, ended_us, failed in earlier:
+                self._tell(idle, ended_us, failed)
         return self.span.get_span_context()
 
     def _is_under(self, outer: OpenStep) -> bool:

@@ -204,7 +204,7 @@ def _ns(us: int) -> int:
 
 def finish_stage(span: MadeSpan, *, start_us: int, end_us: int) -> None:
     """`finish`, and say in a word how long it took: how a search finds the stage that was slow."""
-    span.set_attribute(names.LAG_BUCKET, names.lag_bucket(max(0, end_us - start_us)))
+    span.set_attribute(names.LAG_BUCKET, names.lag_bucket(end_us - start_us))
     finish(span, start_us=start_us, end_us=end_us)
 
 

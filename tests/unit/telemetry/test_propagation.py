@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from syncline.telemetry.agent_metrics import AgentMetrics
+from syncline.telemetry.column_histogram import COLUMNS_MAX, WAITING_MAX
 from syncline.telemetry.metrics import metrics_in
-from syncline.telemetry.propagation import _ROWS_MAX, _SLICES_MAX, STAGES
+from syncline.telemetry.propagation import STAGES
 from tests.unit.telemetry.test_metrics import scraped
 
 TOPIC = "syncline.features.delay.v1"
@@ -62,12 +63,12 @@ def test_no_more_wait_than_they_may() -> None:
     """An agent that nobody scrapes keeps a bounded number of rows, and of slices."""
     metrics = AgentMetrics(metrics_in(CollectorRegistry()), group="g")
     one, many = np.zeros(1, np.int64), np.zeros(3_000, np.int64)
-    for column, count in ((one, 3 * _SLICES_MAX), (many, 50)):
+    for column, count in ((one, 3 * COLUMNS_MAX), (many, 50)):
         for _ in range(count):
             metrics.propagated(TOPIC, events_us=column, appended_ms=column, received_us=1, applied_us=2)
             waiting = metrics._of_topic[TOPIC]._waiting
-            assert len(waiting) < _SLICES_MAX
-            assert sum(len(each[0]) for each in waiting) < _ROWS_MAX
+            assert len(waiting) < COLUMNS_MAX
+            assert sum(len(each[0]) for each in waiting) < WAITING_MAX
 
 
 def test_a_scrape_finds_what_waits() -> None:
