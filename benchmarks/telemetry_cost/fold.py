@@ -21,10 +21,10 @@ from benchmarks import fold
 from benchmarks.flights import CONSUMER, HOT_KEYS
 from benchmarks.run import Run
 from benchmarks.telemetry_cost.off import Extent, metrics_off
+from benchmarks.telemetry_cost.own_time import OwnTime
 from benchmarks.telemetry_cost.rows import UNSAMPLED, one_in_a_hundred, traced_rows
 from benchmarks.telemetry_cost.sink import Sink, without_exporters
 from syncline.agent.ingest import Ingest
-from syncline.clock import SystemClock
 from syncline.ports.log import Batch
 from syncline.ports.store import Store
 from syncline.settings import TelemetrySettings
@@ -96,14 +96,13 @@ class _Contender(fold.Folder):
 
     def __init__(self, name: str, store: Store, variables: Mapping[str, str]) -> None:
         self.name = name
-        self.spent_s = 0.0
-        self._clock = SystemClock()
+        self._clock = OwnTime()
         with patch.dict(os.environ, variables, clear=True):
             self._telemetry = Telemetry(
                 TelemetrySettings.load(),
                 service="syncline-agent",
                 instance=name,
-                clock=_OwnTime(self),
+                clock=self._clock,
                 registry=own_registry(),
             )
             tracing = self._telemetry.tracing
@@ -115,6 +114,11 @@ class _Contender(fold.Folder):
             super().__init__(store)
         self._begin_with_nothing_saved()
 
+    @property
+    def spent_s(self) -> float:
+        """The CPU seconds that it has worked."""
+        return self._clock.worked_s
+
     def fold(self, batch: Batch) -> None:
         """As an agent does with what a poll brought."""
         with metrics_off() if self.name == Extent.OFF else nullcontext():
@@ -124,14 +128,14 @@ class _Contender(fold.Folder):
             attention.polled(now_us - _POLL_US, now_us, _POLL_US)
             self._events.polled(batch, attention)
             self._ingest.fold(batch, self._cursors, self._book, attention)
-            self.spent_s += time.process_time() - began_s
+            self._clock.worked_s += time.process_time() - began_s
 
     def send_spans(self) -> None:
         """All that wait."""
         began_s = time.process_time()
         if self._telemetry.tracing is not None:
             self._telemetry.tracing.flush(_SEND_S)
-        self.spent_s += time.process_time() - began_s
+        self._clock.worked_s += time.process_time() - began_s
 
     def end(self) -> None:
         """Send no more."""
@@ -140,17 +144,6 @@ class _Contender(fold.Folder):
     def _begin_with_nothing_saved(self) -> None:
         if self._telemetry.tracing is not None:
             self._telemetry.tracing.rows.take(0.0, 1_000_000)
-
-
-class _OwnTime(SystemClock):
-    """Its seconds are those that one contender has worked: others' turns save nothing up for it."""
-
-    def __init__(self, contender: _Contender) -> None:
-        self._contender = contender
-
-    def monotonic_s(self) -> float:
-        """See `Clock.monotonic_s`."""
-        return self._contender.spent_s
 
 
 def _variables(name: str, sink: Sink) -> dict[str, str]:
